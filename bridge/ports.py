@@ -1,0 +1,91 @@
+"""The two ports of the core: where messages come from and where they go.
+
+A connector gives `open_source(...)` and `open_sink(...)`, async context managers that yield these, connected: an open
+source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`, within
+the broker's `connect_timeout`; leaving the context closes the connection, bounded by `broker_timeout`, and never raises
+for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens a new one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
+
+from bridge.message import Delivery, Message, Outcome, Receipt
+
+
+class Source(Protocol):
+    """Where a route reads from. One per route and connection; a new one is opened after every loss."""
+
+    @property
+    def redelivers(self) -> bool:
+        """Whether what is not settled comes again; False for exclusive or auto-delete queues and QoS 0."""
+
+    @property
+    def waiting(self) -> str | None:
+        """What of the broker's is missing and being waited for ("exchange product_updates"), or None; never blocks."""
+
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        """Wait for messages and give 1 to `limit` of them, in the source's order; may wait for ever.
+
+        Never raises for what a broker sends: input that cannot be decoded is an `Undecodable`. Raises Disconnected when
+        the connection is lost and everything received before was handed out. Cancel-safe: a cancelled call has taken
+        nothing.
+        """
+
+    def settle(self, receipts: Sequence[Receipt]) -> None:
+        """Take back receipts, in any order, and tell the broker what its protocol lets it be told.
+
+        Never raises and never waits; a receipt of another epoch is dropped. A failure shows as Disconnected from
+        `receive` or `flush`.
+        """
+
+    async def flush(self) -> None:
+        """Wait until everything that may be told was told and taken by the broker, at most `broker_timeout`.
+
+        Raises Disconnected when that cannot be had.
+        """
+
+
+class Sink(Protocol):
+    """Where a route sends to. One per target and connection; a new one is opened after every loss."""
+
+    @property
+    def waiting(self) -> str | None:
+        """What of the broker's is missing and being waited for, or None; never blocks."""
+
+    async def room(self) -> int:
+        """Wait until above 0 and give the number of messages that may be sent now; may wait for ever; cancel-safe.
+
+        Raises Disconnected when the connection is lost.
+        """
+
+    async def send(self, messages: Sequence[Message]) -> "asyncio.Future[Sequence[Outcome]]":
+        """Submit a batch of at most `room()` messages, in order; the future gives one outcome per message, in order.
+
+        Returns once the batch is submitted; confirmations are pipelined. The future never raises, and cancelling a
+        waiter does not cancel the sending. On loss of the connection every unresolved message is UNKNOWN, at the latest
+        when the sink's context is left. If `send` itself raises (Disconnected) or is cancelled, all of its messages are
+        UNKNOWN.
+        """
+
+
+OpenSource = Callable[[], AbstractAsyncContextManager[Source]]
+"""Opens one connected source; called again after every loss."""
+
+OpenSink = Callable[[], AbstractAsyncContextManager[Sink]]
+"""Opens one connected sink; called again after every loss."""
+
+
+class Place(NamedTuple):
+    """Where in the bridge a connector is opened: names for queues, groups, client ids and logs, and the route's window.
+
+    `messages` and `size` (bytes) are the route's window: a source hands out, and reads ahead, no more than that
+    unsettled.
+    """
+
+    bridge: str
+    instance: str
+    route: str
+    messages: int
+    size: int
