@@ -1,13 +1,13 @@
 """What crosses the bridge: messages, deliveries and the outcomes of sending them.
 
-Everything here is an immutable value without behaviour of its own, cheap to make (NamedTuples and plain tuples: a frozen
-dataclass of this size costs three times as much to build, and the relay builds one per message).
+Everything here is an immutable value without behaviour of its own, cheap to make (NamedTuples and plain tuples: a
+frozen dataclass of this size costs three times as much to build, and the relay builds one per message).
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Literal, NamedTuple, TypeAlias, TypedDict, Union
+from typing import Literal, NamedTuple, TypeAlias, TypedDict
 
 Type: TypeAlias = Literal[
     "bool",
@@ -31,9 +31,7 @@ Type: TypeAlias = Literal[
 ]
 """The type of a header value; also the word for it in the `fedbridge-types` companion header."""
 
-Value: TypeAlias = Union[
-    bool, int, float, Decimal, str, bytes, None, tuple["Header", ...], tuple["Element", ...]  # noqa: UP037 - recursive
-]
+Value: TypeAlias = bool | int | float | Decimal | str | bytes | tuple["Header", ...] | tuple["Element", ...] | None
 """A header value: bool; int (integers, and `timestamp` in seconds since 1970); float; Decimal; str (`string`), or bytes
 where a `string` is not UTF-8; bytes; a tuple of headers (`table`); a tuple of elements (`array`); None (`void`)."""
 

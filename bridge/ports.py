@@ -3,7 +3,7 @@
 A connector gives `open_source(...)` and `open_sink(...)`, async context managers that yield these, connected: an open
 source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`, within
 the broker's `connect_timeout`; leaving the context closes the connection, bounded by `broker_timeout`, and never raises
-for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens a new one.
+for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens anew.
 """
 
 import asyncio

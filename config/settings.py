@@ -4,16 +4,21 @@ These models only say what is valid; `config.load` reads files and the environme
 into errors with positions. Every key is described, since the JSON schema and the documentation are made from here.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
-from config.templates import Template, TemplateField
+from config.errors import ConfigError, Problem
+from config.files import read_value
+from config.templates import Template
 from config.urls import BrokerUrl
-from config.values import Duration, Name, PositiveDuration, PositiveSize
+from config.values import Duration, Kind, Name, PositiveDuration, PositiveSize
 
-Kind = Literal["amqp", "kafka"]
-"""The kinds of broker, by the scheme of their URL."""
+
+def _shape(value: object) -> str:
+    """Choose between one and a list of it by the shape of the input, so that an error is told once, not for both."""
+    return "<list>" if isinstance(value, list | tuple) else "<one>"
 
 
 class _Table(BaseModel):
@@ -49,9 +54,10 @@ class AdminSettings(_Table):
 class BrokerSettings(_Table):
     """`[brokers.NAME]`: one broker or cluster, and how patient to be with it."""
 
-    url: BrokerUrl | Annotated[list[BrokerUrl], Field(min_length=1)] = Field(
-        description="amqp://HOST:PORT/VHOST or kafka://HOST:PORT,HOST:PORT; a list is tried in turn."
-    )
+    url: Annotated[
+        Annotated[BrokerUrl, Tag("<one>")] | Annotated[list[BrokerUrl], Field(min_length=1), Tag("<list>")],
+        Discriminator(_shape),
+    ] = Field(description="amqp://HOST:PORT/VHOST or kafka://HOST:PORT,HOST:PORT; a list is tried in turn.")
     username: str | None = Field(None, description="Overrides the URL's.")
     password: SecretStr | None = Field(None, description="Overrides the URL's; any character works here.")
     password_file: str | None = Field(None, description="A file that holds the password (a final newline is dropped).")
@@ -74,12 +80,26 @@ class BrokerSettings(_Table):
         """The URLs as a person may see them: without credentials."""
         return ", ".join(url.shown for url in self.urls)
 
+    def login(self) -> tuple[str | None, str | None]:
+        """The user name and the password: `password`, else `password_file`, else the URL's (the first that has any).
+
+        Reads the file at each call, so that a rotated password is used at the next connection. Raises ConfigError,
+        naming the file, when it cannot be read.
+        """
+        url = next((url for url in self.urls if url.username is not None or url.password is not None), self.urls[0])
+        username = url.username if self.username is None else self.username
+        if self.password is not None:
+            return username, self.password.get_secret_value()
+        if self.password_file is not None:
+            return username, _secret(Path(self.password_file))
+        return username, url.password
+
 
 class WindowSettings(_Table):
     """`window = { messages, bytes }`: what a route may hold unsettled."""
 
     messages: int = Field(4000, ge=1, le=65535, description="Messages in hand at most; AMQP's prefetch follows.")
-    bytes: PositiveSize = Field(PositiveSize.__origin__(32 * 1024 * 1024), description="Bytes in hand at most.")
+    bytes: PositiveSize = Field(ByteSize(32 * 1024 * 1024), description="Bytes in hand at most.")
 
 
 class RetrySettings(_Table):
@@ -92,7 +112,7 @@ class RetrySettings(_Table):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.initial > self.max:
-            raise ValueError("retry.initial is above retry.max")
+            raise ValueError("initial is above max")
         return self
 
 
@@ -176,7 +196,13 @@ class FromTable(_Table):
 class ToTable(_Table):
     """`to`: the targets of a route, one or more."""
 
-    kafka: KafkaSinkSettings | list[KafkaSinkSettings] | None = None
+    kafka: (
+        Annotated[
+            Annotated[KafkaSinkSettings, Tag("<one>")] | Annotated[list[KafkaSinkSettings], Tag("<list>")],
+            Discriminator(_shape),
+        ]
+        | None
+    ) = Field(None, description="One Kafka topic, or a list of tables for several.")
 
     @property
     def settings(self) -> tuple[KafkaSinkSettings, ...]:
@@ -211,22 +237,6 @@ class RouteSettings(_Table):
     )
     retry: RetrySettings = Field(RetrySettings(), description="How refusals are tried again.")
 
-    @model_validator(mode="after")
-    def _fields_exist(self) -> Self:
-        for target in self.targets.settings:
-            for key in ("topic", "key"):
-                template: Template | None = getattr(target, key)
-                for field in template.fields if template is not None else ():
-                    _check_field(field, self.source.kind, f"{target.name}.{key}")
-        return self
-
-
-def _check_field(field: TemplateField, kind: Kind, where: str) -> None:
-    known = {"amqp": {"routing_key", "exchange"}, "kafka": {"topic", "key"}}
-    own = {name for names in known.values() for name in names}
-    if field.name in own and field.name not in known[kind]:
-        raise ValueError(f"to.{where}: a message from {kind} has no {field.name}")
-
 
 class Settings(_Table):
     """The whole configuration."""
@@ -238,7 +248,7 @@ class Settings(_Table):
     routes: dict[Name, RouteSettings] = {}
 
     def broker(self, name: str | None, kind: Kind) -> BrokerSettings:
-        """The broker of that name, or the only one of that kind; raises KeyError with a sentence that says what to do."""
+        """The broker of that name, or the only one of that kind; raises KeyError with a sentence for a person."""
         if name is not None:
             if name not in self.brokers:
                 raise KeyError(f"there is no [brokers.{name}]")
@@ -250,3 +260,10 @@ class Settings(_Table):
             count = "no" if not candidates else "more than one"
             raise KeyError(f"{count} {kind} broker is declared; name one with broker = …")
         return candidates[0]
+
+
+def _secret(path: Path) -> str:
+    try:
+        return read_value(path)
+    except ValueError as error:
+        raise ConfigError([Problem(str(path), "", f"the password {error}")]) from None

@@ -1,12 +1,17 @@
 """The small values of the configuration: durations and names, and how they are written."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ByteSize, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
+_LISTEN = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+
+
+Kind = Literal["amqp", "kafka"]
+"""The kinds of broker, by the scheme of their URL."""
 
 
 def parse_duration(value: object) -> object:
@@ -16,7 +21,7 @@ def parse_duration(value: object) -> object:
     """
     if not isinstance(value, str):
         if isinstance(value, int | float):
-            raise ValueError(f'a duration has a unit: "{value}s"?')  # noqa: TRY004 - pydantic takes ValueError
+            raise ValueError(f'a duration has a unit: "{value}s"?')
         return value
     match = _DURATION.fullmatch(value.strip())
     if match is None:
@@ -24,14 +29,22 @@ def parse_duration(value: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+def parse_listen(text: str) -> tuple[str, int]:
+    """Split HOST:PORT (an IPv6 address in brackets) of a listener; port 0 is any free one; raises ValueError."""
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError('not HOST:PORT; write for example "127.0.0.1:9464"')
+    return match[1].strip("[]"), int(match[2])
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
 """Seconds, written with a unit: "200ms", "30s", "20min", "1h"."""
 
-PositiveDuration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+PositiveDuration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
 """Seconds above 0, written with a unit."""
 
 PositiveSize = Annotated[ByteSize, Field(gt=0)]
 """Bytes above 0, a number or written with a unit: "32MiB"."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
-"""A name of a broker, route, target, bridge or instance: it becomes part of queue names, client ids and metric labels."""
+"""A name of a broker, route, target, bridge or instance: it becomes part of queue names, client ids and labels."""

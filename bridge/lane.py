@@ -1,0 +1,221 @@
+"""One sink's lane of a route: its queue, what is in flight there, and working off what did not come through.
+
+The lane outlives the sink it sends to: `run` is called with each newly opened sink and goes on where the last one was
+lost. It submits batches in order and keeps several in flight. When a verdict is not final (HOLD, RETRY, UNKNOWN) it
+stops submitting, awaits what is in flight, puts the unconfirmed back in the source's order and sends those again, after
+a pause or, for UNKNOWN, through a new sink (DESIGN section 3).
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Protocol
+
+from bridge.backoff import delay
+from bridge.batch import Fate, Parcel
+from bridge.errors import Disconnected
+from bridge.message import DELIVERED, Message, Outcome, Verdict
+from bridge.metrics import LaneMeters
+from bridge.ports import Sink
+from config.settings import RetrySettings
+
+
+class Refuse(Protocol):
+    """What a message's final refusal leads to: the route's `on_error`."""
+
+    def __call__(self, message: Message, sink: str, outcome: Outcome) -> Fate:
+        """Give the fate of a message that `sink` has refused for good."""
+
+
+class Lane:
+    """The queue and the flights of one sink."""
+
+    def __init__(
+        self, name: str, retry: RetrySettings, max_in_flight: int | None, meters: LaneMeters, refuse: Refuse
+    ) -> None:
+        self.name = name
+        self.confirmed = 0
+        """Messages the sink has confirmed so far: the supervisor's sign of progress."""
+        self.blocked = False
+        """Whether the sink's broker lacks a resource, by its last verdicts."""
+        self._retry = retry
+        self._limit = max_in_flight
+        self._meters = meters
+        self._refuse = refuse
+        self._queue: deque[Parcel] = deque()
+        self._flights: dict[int, Sequence[Parcel]] = {}
+        self._flying = 0
+        self._takeoffs = 0
+        self._setbacks: list[tuple[Parcel, Outcome]] = []
+        self._setbacks_in_a_row = 0
+        self._refusals: dict[tuple[int, int], int] = {}
+        self._changed = asyncio.Event()
+
+    def push(self, parcel: Parcel) -> None:
+        """Queue a run of messages behind all others."""
+        self._queue.append(parcel)
+        self._changed.set()
+
+    async def run(self, sink: Sink) -> None:
+        """Send through `sink` until it is lost; never returns.
+
+        Raises Disconnected when the sink is lost or left a message without an answer: it is then to be closed and
+        opened anew. Cancel-safe: what was being submitted counts as unanswered and is sent again by the next call.
+        """
+        await self._landed_all()
+        self._requeue()
+        while True:
+            if self._setbacks:
+                await self._regroup()
+            elif not self._queue or (self._limit is not None and self._flying >= self._limit):
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                room = await sink.room()
+                if not self._setbacks and self._queue:
+                    await self._ship(sink, room if self._limit is None else min(room, self._limit - self._flying))
+
+    def recall(self, unwanted: Callable[[Parcel, int], bool]) -> None:
+        """Take back from the queue what `unwanted(parcel, position)` picks; its fate is RETURNED."""
+        kept: list[Parcel] = []
+        for parcel in self._queue:
+            start = parcel.start
+            for position in range(parcel.start, parcel.stop):
+                if unwanted(parcel, position):
+                    if start < position:
+                        kept.append(parcel._replace(start=start, stop=position))
+                    start = position + 1
+                    parcel.batch.ended(position, Fate.RETURNED)
+            if start < parcel.stop:
+                kept.append(parcel._replace(start=start))
+        self._queue = deque(kept)
+
+    def unsent(self) -> set[tuple[int, int]]:
+        """Give the (batch number, position) of each message that was never submitted to the sink."""
+        return {
+            (parcel.batch.number, position)
+            for parcel in self._queue
+            if not parcel.sent
+            for position in range(parcel.start, parcel.stop)
+        }
+
+    def abandon(self) -> None:
+        """Give up everything that has no final outcome, in flight or not; its fate is RETURNED."""
+        outstanding = [*self._queue, *(parcel for parcels in self._flights.values() for parcel in parcels)]
+        outstanding += [parcel for parcel, _ in self._setbacks]
+        self._queue.clear()
+        self._flights.clear()
+        self._setbacks.clear()
+        for parcel in outstanding:
+            for position in range(parcel.start, parcel.stop):
+                parcel.batch.ended(position, Fate.RETURNED)
+
+    async def _ship(self, sink: Sink, room: int) -> None:
+        parcels, messages = self._take(room)
+        self._takeoffs += 1
+        flight = self._takeoffs
+        self._flights[flight] = parcels
+        self._flying += len(messages)
+        try:
+            future = await sink.send(messages)
+        except BaseException:
+            self._land(flight, len(messages), [Outcome(Verdict.UNKNOWN, "unsent")] * len(messages))
+            raise
+        future.add_done_callback(lambda done: self._land(flight, len(messages), done.result()))
+
+    def _take(self, room: int) -> tuple[list[Parcel], Sequence[Message]]:
+        first = self._queue.popleft()
+        if not self._queue and first.stop - first.start == len(first.batch.messages) <= room:
+            return [first], first.batch.messages
+        parcels: list[Parcel] = []
+        messages: list[Message] = []
+        self._queue.appendleft(first)
+        while self._queue and len(messages) < room:
+            parcel = self._queue.popleft()
+            end = parcel.start + room - len(messages)
+            if end < parcel.stop:
+                self._queue.appendleft(parcel._replace(start=end))
+                parcel = parcel._replace(stop=end)
+            parcels.append(parcel)
+            messages += parcel.batch.messages[parcel.start : parcel.stop]
+        return parcels, messages
+
+    def _land(self, flight: int, count: int, outcomes: Sequence[Outcome]) -> None:
+        self._flying -= count
+        self._changed.set()
+        parcels = self._flights.pop(flight, None)
+        if parcels is None:  # abandoned meanwhile
+            return
+        delivered = outcomes.count(DELIVERED)
+        if delivered == count:
+            self._arrived(count)
+            self._setbacks_in_a_row = 0
+            self.blocked = False
+            for parcel in parcels:
+                parcel.batch.delivered(parcel.stop - parcel.start)
+        else:
+            self._sort_out(parcels, outcomes)
+
+    def _arrived(self, count: int) -> None:
+        self.confirmed += count
+        self._meters.delivered(count)
+
+    def _sort_out(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
+        remaining = iter(outcomes)
+        for parcel in parcels:
+            for position in range(parcel.start, parcel.stop):
+                outcome = next(remaining, Outcome(Verdict.UNKNOWN, "no_outcome"))
+                self._judge(Parcel(parcel.batch, position, position + 1, sent=True), outcome)
+
+    def _judge(self, parcel: Parcel, outcome: Outcome) -> None:
+        batch, position = parcel.batch, parcel.start
+        verdict = outcome.verdict
+        if verdict is Verdict.DELIVERED:
+            self._arrived(1)
+            self._refusals.pop(parcel.place, None)
+            batch.delivered(1)
+            return
+        self._meters.setback(verdict, outcome.reason)
+        if verdict is Verdict.RETRY:
+            refusals = self._refusals.get(parcel.place, 0) + 1
+            self._refusals[parcel.place] = refusals
+            if refusals > self._retry.refusals:
+                verdict = Verdict.REJECTED
+        if verdict is Verdict.REJECTED:
+            self._refusals.pop(parcel.place, None)
+            batch.ended(position, self._refuse(batch.messages[position], self.name, outcome))
+        elif batch.epoch.recalled:
+            batch.ended(position, Fate.RETURNED)
+        else:
+            self._setbacks.append((parcel, outcome))
+
+    async def _regroup(self) -> None:
+        await self._landed_all()
+        verdicts = {outcome.verdict for _, outcome in self._setbacks}
+        reasons = sorted({outcome.reason for _, outcome in self._setbacks})
+        self._requeue()
+        if Verdict.UNKNOWN in verdicts:
+            raise Disconnected(f"no answer for messages sent to {self.name} ({', '.join(reasons)})", "unknown_outcome")
+        self.blocked = Verdict.HOLD in verdicts
+        pause = delay(self._setbacks_in_a_row, self._retry.initial, self._retry.max, random.random())  # noqa: S311
+        self._setbacks_in_a_row += 1
+        await asyncio.sleep(pause)
+
+    async def _landed_all(self) -> None:
+        while self._flights:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _requeue(self) -> None:
+        """Put back what was not confirmed, ahead of what was never sent, in the source's order."""
+        unconfirmed = [parcel for parcel, _ in self._setbacks]
+        self._setbacks.clear()
+        kept = []
+        for parcel in unconfirmed:
+            if parcel.batch.epoch.recalled:
+                parcel.batch.ended(parcel.start, Fate.RETURNED)
+            else:
+                kept.append(parcel)
+        self._queue = deque(sorted([*kept, *self._queue], key=attrgetter("place")))

@@ -1,0 +1,201 @@
+"""The pump of one route: receive, map, hand to every sink's lane, settle; bounded and ordered.
+
+The relay outlives the connections on both sides. `consume` is called with each newly opened source, every lane's `run`
+with each newly opened sink; what is in hand in between stays here, within the window. A message is settled at the
+source only once every sink has its final outcome (DESIGN section 3).
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from bridge.batch import Batch, Epoch, Fate, Parcel
+from bridge.lane import Lane
+from bridge.mapping import map_batch
+from bridge.message import Delivery, Message, Outcome
+from bridge.metrics import RouteMeters
+from bridge.ports import Source
+from bridge.until import until
+from config.settings import OnError, RetrySettings, WindowSettings
+
+
+class RelaySettings(NamedTuple):
+    """What a relay needs to know of its route; `sinks` gives each sink's `max_in_flight` by its name."""
+
+    route: str
+    sinks: Mapping[str, int | None]
+    window: WindowSettings
+    retry: RetrySettings
+    on_error: OnError
+
+
+class Relay:
+    """The messages a route has in hand, and the rules by which they come and go."""
+
+    def __init__(self, settings: RelaySettings, meters: RouteMeters, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds that never go back (the event loop's)."""
+        self.lanes = tuple(
+            Lane(name, settings.retry, limit, meters.lane(name), self._refuse) for name, limit in settings.sinks.items()
+        )
+        self.halted: str | None = None
+        """Why the route stopped itself (`on_error`), or None."""
+        self.settled = 0
+        """Messages settled at the source so far: the supervisor's sign of progress."""
+        self.messages = 0
+        """Messages in hand."""
+        self.bytes = 0
+        """Bytes in hand."""
+        self.undrained = 0
+        """Messages that went back to the source because the drain timeout was over."""
+        self.closing = asyncio.Event()
+        """Set when nothing more is to be received: by `close`, or by a message that stops the route."""
+        self._settings = settings
+        self._meters = meters
+        self._clock = clock
+        self._batches: dict[int, Batch] = {}
+        self._received = 0
+        self._changed = asyncio.Event()
+        self._log = structlog.get_logger().bind(route=settings.route)
+
+    @property
+    def oldest(self) -> float:
+        """Seconds since the oldest delivery in hand was received; 0 with none."""
+        return self._clock() - next(iter(self._batches.values())).received if self._batches else 0.0
+
+    async def consume(self, source: Source, drain_timeout: float) -> None:
+        """Relay what `source` gives until it is lost (Disconnected) or the relay is closing.
+
+        When closing, drains for at most `drain_timeout` seconds, settles what every sink has taken, and returns once
+        the broker has taken that. Cancel-safe: nothing is settled that was not delivered.
+        """
+        epoch = Epoch(source)
+        try:
+            await until(self.closing, self._receive(epoch))
+            await self.drain(drain_timeout)
+            await source.flush()
+        finally:
+            self._lose(epoch)
+
+    def close(self) -> None:
+        """Receive nothing more: an open `consume` drains and returns."""
+        self.closing.set()
+
+    async def drain(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until nothing is in hand; what is left then goes back to its source.
+
+        What no sink was given yet goes back at once where the source gives it again: sending it would only take time.
+        What one sink was given is worked off at all of them, so that a restart doubles nothing.
+        """
+        unsent = [lane.unsent() for lane in self.lanes]
+        untouched = set.intersection(*unsent)
+        for lane in self.lanes:
+            lane.recall(
+                lambda parcel, position: (
+                    parcel.batch.epoch.source.redelivers and (parcel.batch.number, position) in untouched
+                )
+            )
+        try:
+            async with asyncio.timeout(timeout):
+                while self._batches:
+                    await self._change()
+        except TimeoutError:
+            self._log.warning(
+                "The drain timeout is over; what was not confirmed goes back to the source.",
+                messages=self.messages,
+                timeout_s=timeout,
+            )
+            self.undrained = self.messages
+            for lane in self.lanes:
+                lane.abandon()
+
+    async def _receive(self, epoch: Epoch) -> None:
+        window = self._settings.window
+        batch_limit = max(1, window.messages // 4)  # several batches in the window, so that its stages overlap
+        while True:
+            while self.messages >= window.messages or self.bytes >= window.bytes:
+                await self._change()
+            self._accept(epoch, await epoch.source.receive(min(self._room(), batch_limit)))
+
+    def _room(self) -> int:
+        window = self._settings.window
+        room = window.messages - self.messages
+        if self.bytes:
+            mean = self.bytes / self.messages
+            room = min(room, max(1, int((int(window.bytes) - self.bytes) / mean)))
+        return room
+
+    def _accept(self, epoch: Epoch, deliveries: Sequence[Delivery]) -> None:
+        messages, refusals = map_batch(deliveries)
+        self._received += 1
+        batch = Batch(
+            self._received, epoch, deliveries, messages, self._clock(), len(self.lanes), concluded=self._conclude
+        )
+        self._batches[batch.number] = batch
+        self.messages += len(messages)
+        self.bytes += batch.size
+        self._meters.received(deliveries, messages)
+        start = 0
+        for position, outcome in refusals:
+            self._push(batch, start, position)
+            batch.ended(position, self._refuse(messages[position], "", outcome), len(self.lanes))
+            start = position + 1
+        self._push(batch, start, len(messages))
+
+    def _push(self, batch: Batch, start: int, stop: int) -> None:
+        if start < stop:
+            for lane in self.lanes:
+                lane.push(Parcel(batch, start, stop))
+
+    def _refuse(self, message: Message, sink: str, outcome: Outcome) -> Fate:
+        """Give the fate of a message that can never be delivered, by the route's `on_error`."""
+        log = self._log.bind(sink=sink, uid=message.uid, address=message.address)
+        if self._settings.on_error == "drop":
+            log.warning("A message was refused and is dropped.", reason=outcome.reason, detail=outcome.detail)
+            return Fate.DROPPED
+        if self.halted is None:
+            where = f"at {sink}" if sink else "before any sink"
+            self.halted = f"a message was refused {where}: {outcome.reason}: {outcome.detail} (uid {message.uid})"
+            log.error(
+                "A message was refused; the route stops and the message stays unacknowledged.",
+                reason=outcome.reason,
+                detail=outcome.detail,
+            )
+            self.closing.set()
+        return Fate.RETURNED
+
+    def _conclude(self, batch: Batch) -> None:
+        del self._batches[batch.number]
+        self.messages -= len(batch.deliveries)
+        self.bytes -= batch.size
+        self._changed.set()
+        counts = Counter(batch.fates.values())
+        counts[Fate.DELIVERED] += len(batch.deliveries) - counts.total()
+        settled = len(batch.deliveries) - counts[Fate.RETURNED]
+        self._meters.concluded(counts, self._clock() - batch.received)
+        if batch.epoch.lost:
+            self._meters.stale(settled)
+            return
+        self.settled += settled
+        if settled == len(batch.deliveries):
+            batch.epoch.source.settle([delivery.receipt for delivery in batch.deliveries])
+        elif settled:
+            batch.epoch.source.settle(
+                [
+                    delivery.receipt
+                    for position, delivery in enumerate(batch.deliveries)
+                    if batch.fates.get(position) is not Fate.RETURNED
+                ]
+            )
+
+    def _lose(self, epoch: Epoch) -> None:
+        epoch.lost = True
+        for lane in self.lanes:
+            lane.recall(lambda parcel, _: parcel.batch.epoch.recalled)
+        self._changed.set()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()

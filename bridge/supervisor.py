@@ -1,0 +1,272 @@
+"""Keeping every route running: opens and reopens its source and each sink, backs off, gives up on permanent faults.
+
+Each route has one task for its source and one for each sink; they live, fail and come back separately, around the
+relay, which holds what is in hand meanwhile. A route's state is not stored anywhere: it follows from its connections.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import Enum
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from bridge.backoff import delay
+from bridge.errors import Disconnected, RouteFault
+from bridge.lane import Lane
+from bridge.metrics import Metrics, follow
+from bridge.ports import OpenSink, OpenSource, Sink, Source
+from bridge.relay import Relay, RelaySettings
+
+Port = TypeVar("Port", Source, Sink)
+
+
+class State(Enum):
+    """The state of a route, as metrics and probes show it (DESIGN section 7)."""
+
+    STARTING = "starting"
+    WAITING = "waiting"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class Timings(NamedTuple):
+    """How patient the supervisor is, in seconds (and bugs in a row); the defaults are reliability.md section 3.3's."""
+
+    backoff_initial: float = 0.5
+    backoff_longest: float = 30.0
+    probe: float = 30.0
+    """Between attempts at a route that has failed for good, so that nobody is locked out by them."""
+    healthy: float = 60.0
+    """A connection that lasted this long, or made progress, starts the backoff afresh."""
+    bugs: int = 5
+    """Unexpected errors in a row until the route counts as failed."""
+
+
+class Connection:
+    """One connection of a route: its source, or one of its sinks."""
+
+    def __init__(self, broker: str, role: str, name: str) -> None:
+        self.broker = broker
+        """The broker's name in the configuration."""
+        self.role = role
+        """`source` or `sink`."""
+        self.name = name
+        """The sink's name, or `source`."""
+        self.port: Source | Sink | None = None
+        """What is open, or None."""
+        self.trouble = State.STARTING
+        """The state of the route as far as this connection goes, while it is not open."""
+        self.reason = ""
+        """Why it is not open, for a person."""
+
+    @property
+    def state(self) -> State:
+        """The state of the route as far as this connection goes."""
+        if self.port is None:
+            return self.trouble
+        return State.WAITING if self.port.waiting else State.RUNNING
+
+    @property
+    def detail(self) -> str:
+        """What a person should know of it: what is awaited, or what went wrong."""
+        if self.port is None:
+            return self.reason
+        return f"waiting for {self.port.waiting}" if self.port.waiting else ""
+
+
+class RoutePlan(NamedTuple):
+    """What it takes to run a route: the relay's settings, and for source and sinks the broker's name and the opener."""
+
+    relay: RelaySettings
+    source: tuple[str, OpenSource]
+    sinks: dict[str, tuple[str, OpenSink]]
+
+
+_SEVERITY = (State.FAILED, State.BACKING_OFF, State.WAITING, State.STARTING, State.RUNNING)
+
+
+class Route:
+    """One route, from start to stop."""
+
+    def __init__(self, plan: RoutePlan, metrics: Metrics, timings: Timings) -> None:
+        """To be made inside the event loop that runs it."""
+        self.name = plan.relay.route
+        self._plan = plan
+        self._timings = timings
+        self._clock = asyncio.get_running_loop().time
+        self._meters = metrics.route(self.name)
+        self.relay = Relay(plan.relay, self._meters, self._clock)
+        self.connections = (
+            Connection(plan.source[0], "source", "source"),
+            *(Connection(broker, "sink", name) for name, (broker, _) in plan.sinks.items()),
+        )
+        self._draining = False
+        self._log = structlog.get_logger().bind(route=self.name)
+        _expose(self, metrics)
+
+    @property
+    def state(self) -> State:
+        """The state of the route: the worst of its connections', unless it is draining or has stopped itself."""
+        if self.relay.halted is not None:
+            return State.FAILED
+        if self._draining:
+            return State.DRAINING
+        states = {connection.state for connection in self.connections}
+        return next(state for state in _SEVERITY if state in states)
+
+    @property
+    def reason(self) -> str:
+        """Why the route is in its state, for a person; empty when it is running."""
+        if self.relay.halted is not None:
+            return self.relay.halted
+        details = [(c.name, c.detail) for c in self.connections if c.detail]
+        return "; ".join(f"{name}: {detail}" for name, detail in details)
+
+    async def run(self, stop: asyncio.Event, drain_timeout: float) -> int:
+        """Run until `stop`; gives the number of messages that were not drained within `drain_timeout` seconds.
+
+        A route whose `on_error` stopped it drains, closes its connections and stays `failed` until `stop`.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            source = tasks.create_task(self._keep_source(drain_timeout), name=f"{self.name} source")
+            sinks = [
+                tasks.create_task(self._keep_sink(number), name=f"{self.name} {connection.name}")
+                for number, connection in enumerate(self.connections[1:])
+            ]
+            closer = tasks.create_task(self._close_at(stop), name=f"{self.name} closer")
+            await self.relay.closing.wait()
+            self._draining = True
+            deadline = self._clock() + drain_timeout
+            if self.connections[0].port is None:
+                source.cancel()
+            await asyncio.wait({source})
+            await self.relay.drain(max(0.0, deadline - self._clock()))
+            for task in (*sinks, closer):
+                task.cancel()
+        if self.relay.halted is not None:
+            await stop.wait()
+        return self.relay.undrained
+
+    async def _close_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.relay.close()
+
+    async def _keep_source(self, drain_timeout: float) -> None:
+        await self._keep(
+            self.connections[0],
+            self._plan.source[1],
+            lambda source: self.relay.consume(source, drain_timeout),
+            lambda: self.relay.settled,
+        )
+
+    async def _keep_sink(self, number: int) -> None:
+        connection, lane = self.connections[1 + number], self.relay.lanes[number]
+        await self._keep(connection, self._plan.sinks[connection.name][1], lane.run, lambda: lane.confirmed)
+
+    async def _keep(
+        self,
+        connection: Connection,
+        open_port: Callable[[], AbstractAsyncContextManager[Port]],
+        use: Callable[[Port], Awaitable[None]],
+        progress: Callable[[], int],
+    ) -> None:
+        """Open, use, and after every loss back off and open again, until `use` returns or the task is cancelled."""
+        attempt = bugs = 0
+        lost: str | None = None
+        while True:
+            opened, before = self._clock(), progress()
+            try:
+                async with open_port() as port:
+                    if lost is not None:
+                        self._meters.reconnected(connection.broker, connection.role, lost)
+                    connection.port = port
+                    opened = self._clock()
+                    self._log.info("Connected.", broker=connection.broker, role=connection.name)
+                    await use(port)
+                    return
+            except (Disconnected, RouteFault) as error:
+                failure: Disconnected | RouteFault = error
+                bugs = 0
+            except Exception as error:  # noqa: BLE001 - the one place: a bug must not take other routes down
+                bugs += 1
+                failure = self._bug(error, bugs)
+            finally:
+                was_open, connection.port = connection.port is not None, None
+            if was_open:
+                lost = failure.reason
+                if progress() > before or self._clock() - opened >= self._timings.healthy:
+                    attempt = 0
+            pause = self._pause(failure, attempt)
+            attempt += 1
+            self._note(connection, failure, pause)
+            if connection.role == "source" and self.relay.closing.is_set():
+                return
+            await asyncio.sleep(pause)
+
+    def _pause(self, failure: Disconnected | RouteFault, attempt: int) -> float:
+        timings = self._timings
+        draw = random.random()  # noqa: S311 - jitter, not a secret
+        if isinstance(failure, RouteFault):
+            return delay(0, timings.probe, timings.probe, draw)
+        return delay(attempt, timings.backoff_initial, timings.backoff_longest, draw)
+
+    def _note(self, connection: Connection, failure: Disconnected | RouteFault, pause: float) -> None:
+        permanent = isinstance(failure, RouteFault)
+        connection.trouble = State.FAILED if permanent else State.BACKING_OFF
+        connection.reason = str(failure)
+        write = self._log.error if permanent else self._log.warning
+        write(
+            "The route has failed; it is tried again slowly." if permanent else "No connection; backing off.",
+            broker=connection.broker,
+            role=connection.name,
+            reason=failure.reason,
+            error=str(failure),
+            retry_in_s=round(pause, 2),
+        )
+
+    def _bug(self, error: Exception, bugs: int) -> Disconnected | RouteFault:
+        self._log.error("This is a bug in fedbridge; please report it.", error=repr(error))
+        if bugs >= self._timings.bugs:
+            return RouteFault(f"an unexpected error, {bugs} times in a row: {error!r}", "bug")
+        return Disconnected(f"an unexpected error: {error!r}", "error")
+
+
+async def supervise(routes: Sequence[Route], stop: asyncio.Event, drain_timeout: float) -> int:
+    """Run all routes until `stop`; gives the number of messages that stayed undrained, over all routes."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(route.run(stop, drain_timeout), name=f"route {route.name}") for route in routes]
+    return sum(task.result() for task in running)
+
+
+def _expose(route: Route, metrics: Metrics) -> None:
+    """Have the gauges read this route at every scrape."""
+    name, relay = route.name, route.relay
+    follow(metrics.inflight_messages, name, value=lambda: relay.messages)
+    follow(metrics.inflight_bytes, name, value=lambda: relay.bytes)
+    follow(metrics.oldest_unsettled, name, value=lambda: relay.oldest)
+    for state in State:
+        follow(metrics.route_state, name, state.value, value=partial(_is_in, route, state))
+    for lane in relay.lanes:
+        follow(metrics.sink_blocked, name, lane.name, value=partial(_is_blocked, lane))
+    for broker, role in {(connection.broker, connection.role) for connection in route.connections}:
+        alike = [c for c in route.connections if (c.broker, c.role) == (broker, role)]
+        follow(metrics.connection_up, broker, name, role, value=partial(_are_up, alike))
+
+
+def _is_in(route: Route, state: State) -> float:
+    return float(route.state is state)
+
+
+def _is_blocked(lane: Lane) -> float:
+    return float(lane.blocked)
+
+
+def _are_up(connections: Sequence[Connection]) -> float:
+    return float(all(connection.port is not None for connection in connections))

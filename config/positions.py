@@ -1,0 +1,117 @@
+"""Where each key of a TOML document stands, for errors with line and column.
+
+`tomllib` gives values without positions, so the document is parsed a second time, by tree-sitter, and only when there
+is an error to tell. A path is a tuple of keys and list indices; lines and columns count from 1, columns in characters.
+"""
+
+import tomllib
+from contextlib import suppress
+from typing import NamedTuple
+
+import tree_sitter
+import tree_sitter_toml
+
+Path = tuple[str | int, ...]
+"""The keys and list indices that lead to a value."""
+
+
+class Position(NamedTuple):
+    """A line and a column, both from 1."""
+
+    line: int
+    column: int
+
+
+class Index(NamedTuple):
+    """The positions of all keys and elements, and the keys that were written twice: path, first and second position.
+
+    What is in a table that is there twice is not told again.
+    """
+
+    at: dict[Path, Position]
+    twice: list[tuple[Path, Position, Position]]
+
+
+def index(text: str) -> Index:
+    """Find every key of a document; of one with errors in its syntax, what can be found."""
+    source = text.encode()
+    tree = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language())).parse(source)
+    reader = _Reader(source.split(b"\n"))
+    with suppress(RecursionError):  # nested deeper than tomllib would read either
+        for node in tree.root_node.named_children:
+            reader.statement(node)
+    return Index(reader.at, reader.twice)
+
+
+class _Reader:
+    """Walks the syntax tree once; `at` and `twice` are the result."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.at: dict[Path, Position] = {}
+        self.twice: list[tuple[Path, Position, Position]] = []
+        self._lines = lines
+        self._stated: dict[Path, Position] = {}
+        self._elements: dict[Path, int] = {}
+
+    def statement(self, node: tree_sitter.Node) -> None:
+        """Take in a `key = value`, a `[table]` or an `[[element]]` with its pairs."""
+        if node.type == "pair":
+            self._pair(node, ())
+        elif node.type in ("table", "table_array_element") and node.named_children:
+            base = self._header(node)
+            for child in node.named_children[1:]:
+                if child.type == "pair":
+                    self._pair(child, base)
+
+    def _header(self, node: tree_sitter.Node) -> Path:
+        keys = self._keys(node.named_children[0])
+        path: Path = ()
+        for part, position in keys:
+            path = (*path, part)
+            self.at.setdefault(path, position)
+            if path in self._elements and (part, position) != keys[-1]:
+                path = (*path, self._elements[path])
+        if node.type == "table_array_element":
+            self._elements[path] = self._elements.get(path, -1) + 1
+            path = (*path, self._elements[path])
+        self._state(path, keys[-1][1])
+        return path
+
+    def _pair(self, node: tree_sitter.Node, base: Path) -> None:
+        key, value = node.named_children[:2]
+        path, position = base, Position(1, 1)
+        for part, position in self._keys(key):
+            path = (*path, part)
+            self.at.setdefault(path, position)
+        self._state(path, position)
+        self._value(value, path)
+
+    def _value(self, node: tree_sitter.Node, path: Path) -> None:
+        if node.type == "inline_table":
+            for child in node.named_children:
+                if child.type == "pair":
+                    self._pair(child, path)
+        elif node.type == "array":
+            elements = [child for child in node.named_children if child.type != "comment"]
+            for number, child in enumerate(elements):
+                self._state((*path, number), self._position(child))
+                self._value(child, (*path, number))
+
+    def _state(self, path: Path, position: Position) -> None:
+        first = self._stated.setdefault(path, position)
+        if first is position:
+            self.at[path] = position
+        elif not any(path[: len(known)] == known for known, _, _ in self.twice):
+            self.twice.append((path, first, position))
+
+    def _keys(self, node: tree_sitter.Node) -> list[tuple[str, Position]]:
+        if node.type == "dotted_key":
+            return [key for child in node.named_children for key in self._keys(child)]
+        text = (node.text or b"").decode()
+        if node.type == "quoted_key":
+            (text,) = tomllib.loads(f"{text} = 0")
+        return [(text, self._position(node))]
+
+    def _position(self, node: tree_sitter.Node) -> Position:
+        row, column = node.start_point
+        return Position(row + 1, len(self._lines[row][:column].decode(errors="replace")) + 1)

@@ -1,0 +1,5 @@
+"""AMQP 0-9-1 (RabbitMQ): `open_source` reads a queue, or an exchange through a queue of the bridge's own."""
+
+from connectors.amqp.source import open_source
+
+__all__ = ["open_source"]

@@ -1,0 +1,142 @@
+"""AMQP 0-9-1 content headers to and from messages. Pure: bytes in, values out, and whatever comes in, no exception.
+
+The layout is that of the specification (section 4.2.6): two bytes of flags, one bit for each property from the highest
+down, then the values of those that are set. RabbitMQ sends no second word of flags.
+"""
+
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias, cast
+
+from bridge.errors import Unmappable
+from bridge.message import Header, Message, Properties, Undecodable
+from connectors.amqp.tables import Malformed, decode_table, encode_table
+
+UID_HEADER: Final = "fedbridge-uid"
+"""The header that carries a message's identity from bridge to bridge (DESIGN section 8)."""
+
+_NAMES: Final = (
+    "content_type",
+    "content_encoding",
+    "headers",
+    "delivery_mode",
+    "priority",
+    "correlation_id",
+    "reply_to",
+    "expiration",
+    "message_id",
+    "timestamp",
+    "type",
+    "user_id",
+    "app_id",
+    "cluster_id",
+)
+_TEXT, _TABLE, _OCTET, _TIME = range(4)
+_KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET, "timestamp": _TIME}
+_Plan: TypeAlias = tuple[tuple[str, int], ...]
+_U64: Final = struct.Struct(">Q")
+
+
+class RawDelivery(NamedTuple):
+    """One delivery as it came: `properties` are flags and values, `tag` counts from 1 on each channel."""
+
+    tag: int
+    redelivered: bool
+    exchange: bytes
+    routing_key: bytes
+    properties: bytes
+    body: bytes
+
+
+def decode(raw: RawDelivery, uid: str) -> Message | Undecodable:
+    """Decode a delivery; `uid` is its identity unless it brings one in the header `fedbridge-uid`.
+
+    Never raises: what cannot be decoded is an Undecodable of reason bad_properties, bad_header_table, too_deep or
+    too_many_headers, with the offset into the properties in its detail.
+    """
+    _tag, _redelivered, exchange, key, data, body = raw
+    address, place = key.decode("utf-8", "surrogateescape"), exchange.decode("utf-8", "surrogateescape")
+    try:
+        properties, headers = _decode_properties(data)
+    except Malformed as error:
+        return Undecodable(data, body, error.reason, error.detail, address, place)
+    except (IndexError, struct.error):
+        return Undecodable(data, body, "bad_properties", f"ends early, at byte {len(data)}", address, place)
+    if b"fedbridge-uid" in data:
+        uid, headers = _take_uid(uid, headers)
+    return Message(body, uid, address, place, None, properties, headers)
+
+
+def _decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
+    flags = data[0] << 8 | data[1]
+    at = 2
+    properties: dict[str, Any] = {}
+    headers: tuple[Header, ...] = ()
+    for name, kind in _plan(flags):
+        if kind == _TEXT:
+            begin = at + 1
+            at = begin + data[at]
+            properties[name] = data[begin:at].decode("utf-8", "surrogateescape")
+        elif kind == _OCTET:
+            properties[name] = data[at]
+            at += 1
+        elif kind == _TABLE:
+            headers, at = decode_table(data, at)
+        else:
+            properties[name] = _U64.unpack_from(data, at)[0] * 1000
+            at += 8
+    if at != len(data):
+        raise Malformed("bad_properties", f"should end at byte {at}, not {len(data)}")
+    return cast("Properties", properties), headers
+
+
+@lru_cache(maxsize=256)
+def _plan(flags: int) -> _Plan:
+    """Which properties follow these flags, in order, and how each is read; a publisher uses few combinations."""
+    if flags & 3:
+        raise Malformed("bad_properties", f"unknown property flags {flags:#06x} at byte 0")
+    return tuple((name, _KINDS.get(name, _TEXT)) for bit, name in enumerate(_NAMES) if flags >> (15 - bit) & 1)
+
+
+def _take_uid(uid: str, headers: tuple[Header, ...]) -> tuple[str, tuple[Header, ...]]:
+    """Take the identity out of the headers: the sink writes it afresh."""
+    uids = [value for name, _type, value in headers if name == UID_HEADER and isinstance(value, str) and value]
+    if not uids:
+        return uid, headers
+    kept = tuple(header for header in headers if header[0] != UID_HEADER or not isinstance(header[2], str))
+    return uids[0], kept
+
+
+def encode_properties(properties: Properties, headers: Sequence[Header]) -> bytes:
+    """Encode properties and headers as flags and values, the inverse of `decode`; no headers, no table.
+
+    `timestamp` is cut to whole seconds, which is all that AMQP has. Raises Unmappable: too_large for text above 255
+    bytes, too_deep, or unencodable for a number that does not fit.
+    """
+    flags = 0
+    parts: list[bytes] = []
+    for bit, name in enumerate(_NAMES):
+        kind = _KINDS.get(name, _TEXT)
+        if kind == _TABLE:
+            if headers:
+                flags |= 1 << (15 - bit)
+                parts.append(encode_table(headers))
+        elif name in properties:
+            flags |= 1 << (15 - bit)
+            parts.append(_encode_property(name, kind, cast("dict[str, Any]", properties)[name]))
+    return struct.pack(">H", flags) + b"".join(parts)
+
+
+def _encode_property(name: str, kind: int, value: Any) -> bytes:
+    try:
+        if kind == _OCTET:
+            return bytes((value,))
+        if kind == _TIME:
+            return _U64.pack(value // 1000)
+        raw = value.encode("utf-8", "surrogateescape")
+    except (ValueError, struct.error, UnicodeEncodeError):
+        raise Unmappable(f"{name}: AMQP cannot hold {str(value)[:40]!r}", "unencodable") from None
+    if len(raw) > 255:
+        raise Unmappable(f"{name} has {len(raw)} bytes, AMQP allows 255", "too_large")
+    return bytes((len(raw),)) + cast("bytes", raw)

@@ -1,0 +1,167 @@
+"""A parser that takes the deliveries of one channel out of a connection's bytes and leaves the rest to the library.
+
+Sans-I/O and pure: bytes in, values out. A frame is type (1 byte), channel (2), size (4), payload, and the end byte 0xCE
+(AMQP 0-9-1 section 4.2.3); a delivery is the method Basic.Deliver, one header frame and body frames until the size that
+the header states. Library objects for each frame cost ten times this (prototypes/README.md).
+"""
+
+import struct
+from typing import Final
+
+from connectors.amqp.codec import RawDelivery
+
+HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
+"""A heartbeat frame, as either side sends it."""
+
+_U16: Final = struct.Struct(">H").unpack_from
+_U64: Final = struct.Struct(">Q").unpack_from
+_HEAD: Final = struct.Struct(">BHI").unpack_from
+_METHOD, _HEADER, _BODY, _BEAT = 1, 2, 3, 8
+_DELIVER: Final = b"\x00\x3c\x00\x3c"
+_CLOSE: Final = b"\x00\x0a\x00\x32"
+_UNLIMITED: Final = 1 << 29  # RabbitMQ's largest message ever was 512 MiB
+
+
+class BadFrame(Exception):
+    """The bytes are not AMQP; the text says what was wrong. Nothing after it can be understood."""
+
+
+class FrameTap:
+    """Diverts the deliveries of one channel; fed from the first byte of a connection on, in pieces of any size.
+
+    Complete deliveries are appended to `deliveries`, which the owner takes. What `feed` gives back are whole frames for
+    the library, in order. Every byte is copied at most twice, however small the pieces.
+    """
+
+    def __init__(self) -> None:
+        self.deliveries: list[RawDelivery] = []
+        self.farewell: tuple[int, str] | None = None
+        """Code and text of the broker's Connection.Close, once it came."""
+        self._channel = 0
+        self._limit = _UNLIMITED
+        self._pieces: list[bytes] = []  # of a frame that is not complete yet
+        self._have = 0
+        self._need = 0
+        self._foreign = False
+        self._deliver: tuple[int, bool, bytes, bytes] | None = None
+        self._properties: bytes | None = None
+        self._missing = 0
+        self._body: list[bytes] = []
+
+    def divert(self, channel: int, frame_max: int) -> None:
+        """Divert the deliveries of this channel from the next frame on; larger frames than `frame_max` are bad."""
+        self._channel = channel
+        self._limit = frame_max or _UNLIMITED
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what was read, and give the frames that are the library's.
+
+        Raises BadFrame; feeding on after that is not possible.
+        """
+        if self._foreign:
+            return data
+        if self._pieces:
+            self._pieces.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return b""
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        elif data[:1] == b"A" and not self._channel:
+            self._foreign = True  # "AMQP" and a version: a broker that refuses ours; the library says so
+            return data
+        return self._split(data)
+
+    def _split(self, data: bytes) -> bytes:
+        """Walk over the whole frames in `data` and keep the rest of it."""
+        others: list[bytes] = []
+        at, length, channel = 0, len(data), self._channel
+        need = 8
+        while length - at >= 8:
+            kind, number, size = _HEAD(data, at)
+            end = at + size + 8
+            if end > length:
+                need = end - at
+                if need > self._limit or kind not in (_METHOD, _HEADER, _BODY, _BEAT):
+                    raise BadFrame(f"a frame of type {kind} and {need} bytes, at most {self._limit} were agreed")
+                break
+            if data[end - 1] != 0xCE:
+                raise BadFrame(f"a frame of type {kind} and {size} bytes ends with {data[end - 1]:#04x}, not 0xce")
+            if number != channel or not channel or not self._take(kind, data, at + 7, end - 1):
+                others.append(data[at:end])
+                if kind == _METHOD and data[at + 7 : at + 11] == _CLOSE:
+                    self.farewell = _parse_close(data[at + 11 : end])
+            at = end
+        if at < length:
+            self._pieces.append(data[at:] if at else data)
+            self._have = length - at
+            self._need = need
+        return b"".join(others)
+
+    def _take(self, kind: int, data: bytes, start: int, end: int) -> bool:
+        """Take one frame of the diverted channel, if it belongs to a delivery."""
+        if kind == _BODY and self._properties is not None:
+            self._take_body(data[start:end])
+            return True
+        if kind == _HEADER and self._deliver is not None and self._properties is None:
+            if end - start < 14:
+                raise BadFrame(f"a content header of {end - start} bytes")
+            self._properties = data[start + 12 : end]
+            self._missing = _U64(data, start + 4)[0]
+            if not self._missing:
+                self._complete()
+            return True
+        if self._deliver is not None:
+            raise BadFrame(f"a frame of type {kind} in the middle of a delivery")
+        if kind == _METHOD and data[start : start + 4] == _DELIVER:
+            self._deliver = _parse_deliver(data, start + 4, end)
+            return True
+        return False
+
+    def _take_body(self, part: bytes) -> None:
+        self._body.append(part)
+        self._missing -= len(part)
+        if self._missing < 0:
+            raise BadFrame("a body longer than its header says")
+        if not self._missing:
+            self._complete()
+
+    def _complete(self) -> None:
+        deliver, properties, parts = self._deliver, self._properties, self._body
+        if deliver is None or properties is None:
+            raise BadFrame("a body without a delivery")
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.deliveries.append(RawDelivery(*deliver, properties, body))
+        self._deliver = self._properties = None
+        self._body = []
+
+
+def _parse_deliver(data: bytes, at: int, end: int) -> tuple[int, bool, bytes, bytes]:
+    """Parse the arguments of Basic.Deliver: consumer tag, delivery tag, redelivered, exchange, routing key."""
+    try:
+        at += 1 + data[at]
+        tag = _U64(data, at)[0]
+        redelivered = data[at + 8] & 1 == 1
+        begin = at + 10
+        at = begin + data[at + 9]
+        exchange = data[begin:at]
+        begin = at + 1
+        at = begin + data[at]
+    except (IndexError, struct.error):
+        at = -1
+    if at != end:
+        raise BadFrame("a Basic.Deliver whose fields do not fit its frame")
+    return tag, redelivered, exchange, data[begin:at]
+
+
+def _parse_close(data: bytes) -> tuple[int, str]:
+    """Parse the first arguments of Connection.Close: reply code and reply text."""
+    try:
+        return _U16(data)[0], data[3 : 3 + data[2]].decode(errors="replace")
+    except (IndexError, struct.error):
+        raise BadFrame("a Connection.Close that is cut short") from None
+
+
+def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
+    """Encode Basic.Ack of a delivery tag, or with `multiple` of everything up to it."""
+    return struct.pack(">BHIHHQBB", _METHOD, channel, 13, 60, 80, tag, multiple, 0xCE)

@@ -1,0 +1,291 @@
+"""The Kafka sink: batches of messages into topics, confirmed by all replicas, in order within each partition.
+
+Each send is packed into batches by partition, and the batches of a partition form a lane. One batch of a lane is in the
+producer's hands at a time: aiokafka has one request in flight for a partition anyway, and a second batch there would
+overtake a refused first one on a partition this producer has not written to yet (measured on Kafka 3.9.1: after a
+refused batch 0 the broker accepts batch 1 of an unknown producer). One task feeds the lanes, watches for silence and
+works off refusals; callbacks, one for each batch, take the confirmations.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from bridge.errors import Disconnected, RouteFault
+from bridge.message import Message, Outcome, Verdict
+from bridge.ports import Place, Sink
+from bridge.templates import render_bytes, render_text
+from config.settings import BrokerSettings, KafkaSinkSettings
+from connectors.kafka.batches import Batch, Course, Key, Submission, pack
+from connectors.kafka.errors import refusal_of, text_of, translated
+from connectors.kafka.partitioner import Partitioner
+from connectors.kafka.producer import Producer
+from connectors.kafka.salvage import salvage
+from connectors.kafka.topics import Topics, is_legal
+
+_SENDS = 2  # unconfirmed at most: one is confirmed while the next one fills
+_MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
+
+
+@asynccontextmanager
+async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> AsyncIterator[Sink]:
+    """Open a sink, connected, for the time of the context.
+
+    Raises Disconnected (refused, timeout) within `connect_timeout`; RouteFault (missing, conflict) for a topic without
+    template fields whose name is illegal, that does not exist or cannot be created. Leaving the context makes every
+    unresolved outcome UNKNOWN and takes at most about two seconds.
+    """
+    sink = await KafkaSink.open(broker, settings, place)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            worker = tasks.create_task(sink.work(), name=f"kafka sink of {place.route}")
+            try:
+                yield sink
+            finally:
+                worker.cancel()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    finally:
+        await sink.close()
+
+
+class KafkaSink:
+    """A `bridge.ports.Sink` on one idempotent producer."""
+
+    def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> None:
+        self._broker = broker
+        self._client_id = f"fedbridge.{place.bridge}.{place.route}.{place.instance}"
+        self._limit = min(settings.max_in_flight or place.messages, place.messages)
+        self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
+        self._name = render_text(settings.topic)
+        self._fixed = None if settings.topic.fields else str(settings.topic.parts[0] if settings.topic.parts else "")
+        self._topics = Topics(create=settings.create)
+        self._partitioner = Partitioner()
+        self._producer: Producer
+        self._lanes: dict[tuple[str, int], deque[Batch]] = {}
+        self._ready: deque[tuple[str, int]] = deque()
+        self._refused: list[Batch] = []
+        self._flying = 0
+        self._sends = 0
+        self._unconfirmed = 0
+        self._progress = 0.0
+        self._lost: Disconnected | None = None
+        self._work_to_do = asyncio.Event()
+        self._resolved = asyncio.Event()
+
+    @classmethod
+    async def open(cls, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> "KafkaSink":
+        """Connect and find the topic; raises as `open_sink` does. Cancel-safe. `work` is to be run, then `close`."""
+        self = cls(broker, settings, place)
+        if self._fixed is not None and not is_legal(self._fixed):
+            raise RouteFault(
+                f"{self._fixed!r} cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -, not . or .., not starting with __",
+                "conflict",
+            )
+        started = asyncio.get_running_loop().time()
+        self._producer = await Producer.open(broker, self._client_id, broker.connect_timeout)
+        try:
+            if self._fixed is not None:
+                with translated(broker.shown, f"looking for topic {self._fixed}"):
+                    async with asyncio.timeout_at(started + broker.connect_timeout):
+                        await self._topics.find(self._producer, [self._fixed])
+                if self._topics.target(self._producer, self._fixed) is None:
+                    raise self._missing(self._fixed)
+        except BaseException:
+            await self._producer.drop()
+            raise
+        return self
+
+    @property
+    def waiting(self) -> str | None:
+        """Always None: a missing topic is a RouteFault, or its messages' own affair."""
+        return None
+
+    async def room(self) -> int:
+        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        while True:
+            if self._lost is not None:
+                raise self._lost
+            if self._sends < _SENDS and self._unconfirmed < self._limit:
+                return self._limit - self._unconfirmed
+            self._resolved.clear()
+            await self._resolved.wait()
+
+    async def send(self, messages: Sequence[Message]) -> asyncio.Future[Sequence[Outcome]]:
+        """As `bridge.ports.Sink.send`; waits only for looking up a topic that no message named before."""
+        names, courses = await self._courses(messages)
+        if self._lost is not None:
+            raise self._lost
+        loop = asyncio.get_running_loop()
+        submission = Submission(messages, loop.create_future())
+        batches = pack(submission, names, courses, self._key, self._partitioner)
+        if not self._lanes:
+            self._progress = loop.time()
+        self._sends += 1
+        self._unconfirmed += len(messages)
+        submission.open = len(batches) + 1
+        for batch in batches:
+            self._queue(batch)
+        self._work_to_do.set()
+        self._done(submission)
+        return submission.future
+
+    async def work(self) -> None:
+        """Feed the lanes, watch for silence and work off refusals, until the sink is lost; run as a task beside it."""
+        loop = asyncio.get_running_loop()
+        while self._lost is None:
+            self._work_to_do.clear()
+            try:
+                if self._refused:
+                    if not self._flying:
+                        await self._salvage()
+                        continue
+                else:
+                    await self._feed()
+                deadline = self._progress + self._broker.broker_timeout if self._lanes else None
+                async with asyncio.timeout_at(deadline):
+                    await self._work_to_do.wait()
+            except Disconnected as error:
+                self._lose(error)
+            except TimeoutError:
+                if loop.time() >= self._progress + self._broker.broker_timeout:
+                    seconds = f"{self._broker.broker_timeout:g} s"
+                    self._lose(Disconnected(f"{self._broker.shown}: nothing confirmed for {seconds}", "timeout"))
+
+    async def close(self) -> None:
+        """Make every unresolved outcome UNKNOWN and drop the producer; bounded, and never raises."""
+        self._lose(Disconnected(f"{self._broker.shown}: the sink was closed", "cancelled"))
+        await self._producer.drop()
+
+    async def _courses(self, messages: Sequence[Message]) -> tuple[Sequence[str | None], Mapping[str | None, Course]]:
+        """Give each message's topic name, and where each name leads."""
+        names: Sequence[str | None]
+        if self._fixed is not None:
+            names = [self._fixed] * len(messages)
+            wanted: set[str | None] = {self._fixed}
+        else:
+            names = [self._name(message) for message in messages]
+            wanted = set(names)
+        if any(name is not None and self._topics.target(self._producer, name) is None for name in wanted):
+            with translated(self._broker.shown, "looking for topics"):
+                async with asyncio.timeout(self._broker.broker_timeout):
+                    await self._topics.find(self._producer, [name for name in wanted if name is not None])
+            if self._fixed is not None and self._topics.target(self._producer, self._fixed) is None:
+                self._lose(Disconnected(str(self._missing(self._fixed))))
+        return names, {name: self._course(name) for name in wanted}
+
+    def _course(self, name: str | None) -> Course:
+        if name is None:
+            return _MISSING_FIELD
+        if not is_legal(name):
+            return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
+        target = self._topics.target(self._producer, name)
+        return target or Outcome(Verdict.REJECTED, "missing_topic", str(self._missing(name)))
+
+    def _missing(self, topic: str) -> RouteFault:
+        if fault := self._topics.faults.get(topic):
+            return RouteFault(f"topic {topic} cannot be created at {self._broker.shown}: {fault}", "conflict")
+        host, port = self._broker.urls[0].addresses[0]
+        command = f"kafka-topics.sh --bootstrap-server {host}:{port} --create --topic {topic}"
+        return RouteFault(
+            f"topic {topic} does not exist at {self._broker.shown}: create it ({command}) or set create = true",
+            "missing",
+        )
+
+    def _queue(self, batch: Batch) -> None:
+        place = batch.topic, batch.partition
+        lane = self._lanes.get(place)
+        if lane is None:
+            self._lanes[place] = deque([batch])
+            self._ready.append(place)
+        else:
+            lane.append(batch)
+
+    async def _feed(self) -> None:
+        while self._ready:
+            topic, partition = place = self._ready.popleft()
+            batch = self._lanes[place][0]
+            with translated(self._broker.shown, f"sending to topic {topic}"):
+                future = await self._producer.submit(batch.builder, topic, partition)
+            self._flying += 1
+            future.add_done_callback(partial(self._landed, batch))
+
+    def _landed(self, batch: Batch, future: asyncio.Future[object]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if self._lost is not None:
+            return
+        self._flying -= 1
+        self._work_to_do.set()
+        if error is None:
+            self._progress = future.get_loop().time()
+            self._leave(batch)
+        elif refusal_of(error) is not None:
+            self._refused.append(batch)
+        else:
+            self._lose(Disconnected(f"{self._broker.shown}: {text_of(error)}, topic {batch.topic}", "unknown_outcome"))
+
+    def _leave(self, batch: Batch) -> None:
+        """Take a batch, done, from the head of its lane; the next one of the lane may go."""
+        place = batch.topic, batch.partition
+        lane = self._lanes[place]
+        lane.popleft()
+        if lane:
+            self._ready.append(place)
+        else:
+            del self._lanes[place]
+        self._done(batch.submission)
+
+    def _done(self, submission: Submission) -> None:
+        submission.open -= 1
+        if submission.open == 0:
+            self._sends -= 1
+            self._unconfirmed -= len(submission.messages)
+            self._resolved.set()
+            if not submission.future.done():
+                submission.future.set_result(submission.outcomes)
+
+    async def _salvage(self) -> None:
+        """Send refused batches record by record, then go on with a producer whose sequences are whole (K3)."""
+        timeout = self._broker.broker_timeout
+        await self._producer.drop()
+        plain = await Producer.open(self._broker, self._client_id, timeout, idempotent=False)
+        try:
+            with translated(self._broker.shown, "sending refused records one by one"):
+                for batch in self._refused:
+                    await self._salvage_batch(plain, batch)
+        finally:
+            await plain.drop()
+        self._producer = await Producer.open(self._broker, self._client_id, timeout)
+        refused, self._refused = self._refused, []
+        for batch in refused:
+            self._leave(batch)
+
+    async def _salvage_batch(self, plain: Producer, batch: Batch) -> None:
+        loop = asyncio.get_running_loop()
+        timeout = self._broker.broker_timeout
+        async with asyncio.timeout(timeout) as patience:
+            await salvage(
+                plain,
+                batch.topic,
+                batch.partition,
+                batch.records(self._key),
+                batch.submission.outcomes.__setitem__,
+                lambda: patience.reschedule(loop.time() + timeout),
+            )
+        self._progress = loop.time()
+
+    def _lose(self, error: Disconnected) -> None:
+        """Note the loss, once, and give every message that has no confirmation the outcome UNKNOWN."""
+        if self._lost is not None:
+            return
+        self._lost = error
+        unknown = Outcome(Verdict.UNKNOWN, error.reason, str(error))
+        for batch in [batch for lane in self._lanes.values() for batch in lane]:
+            batch.end(unknown)
+            self._done(batch.submission)
+        self._lanes.clear()
+        self._ready.clear()
+        self._work_to_do.set()
+        self._resolved.set()

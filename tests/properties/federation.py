@@ -1,0 +1,238 @@
+"""The relay and supervisor between memory brokers, as a hypothesis state machine.
+
+The rules publish, break, refuse, hold and restart; the invariants look at what the brokers hold after every step; the
+teardown heals everything, lets it come to rest and adds up. All of it runs in virtual time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from prometheus_client import CollectorRegistry
+
+from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
+from bridge.metrics import Metrics
+from bridge.ports import Place, Sink, Source
+from bridge.relay import RelaySettings
+from bridge.supervisor import Route, RoutePlan, Timings, supervise
+from config.settings import RetrySettings, WindowSettings
+from connectors import memory
+from tests.virtual import VirtualLoop
+
+SIZE = 10
+REFUSALS = 3
+VERDICTS = st.sampled_from([Verdict.HOLD, Verdict.RETRY, Verdict.UNKNOWN, Verdict.REJECTED])
+
+
+class Federation(RuleBasedStateMachine):
+    """One route from a memory queue to one to three others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        asyncio.set_event_loop(self.loop)
+        self.numbers = count()
+        self.published: list[Message | Undecodable] = []
+        self.stop = asyncio.Event()
+
+    @initialize(
+        sinks=st.integers(1, 3),
+        window=st.integers(1, 12),
+        window_bytes=st.sampled_from([25, 1000]),
+        in_flight=st.sampled_from([None, 1, 3]),
+        latency=st.sampled_from([0.0, 0.01, 0.5]),
+    )
+    def begin(self, sinks: int, window: int, window_bytes: int, in_flight: int | None, latency: float) -> None:
+        self.window = WindowSettings.model_validate({"messages": window, "bytes": window_bytes})
+        self.in_flight = in_flight
+        self.origin = memory.MemoryBroker()
+        self.targets = {f"sink{number}": memory.MemoryBroker() for number in range(sinks)}
+        self.faults: dict[str, dict[str, list[Verdict]]] = {name: {} for name in self.targets}
+        self.rejected: dict[str, set[str]] = {name: set() for name in self.targets}
+        self.retries: dict[str, Counter[str]] = {name: Counter() for name in self.targets}
+        self.refused: set[str] = set()
+        for name, target in self.targets.items():
+            target.latency = latency
+            target.judge = self._judge_of(name)
+        self.registry = CollectorRegistry()
+        self.start()
+
+    def start(self) -> None:
+        place = Place("bridge", "node", "route", self.window.messages, int(self.window.bytes))
+        retry = RetrySettings.model_validate({"initial": "100ms", "max": "1s", "refusals": REFUSALS})
+        settings = RelaySettings("route", dict.fromkeys(self.targets, self.in_flight), self.window, retry, "drop")
+
+        async def run() -> int:
+            self.route = Route(
+                RoutePlan(
+                    settings,
+                    ("origin", lambda: self.open_source(place)),
+                    {
+                        name: (name, lambda target=target: self.open_sink(target, place))  # type: ignore[misc] # a loop variable
+                        for name, target in self.targets.items()
+                    },
+                ),
+                Metrics(self.registry, "test"),
+                Timings(),
+            )
+            return await supervise([self.route], self.stop, 60.0)
+
+        self.running = self.loop.create_task(run(), name="route")
+        self.loop.pass_time(0)
+
+    @asynccontextmanager
+    async def open_source(self, place: Place) -> AsyncIterator[Source]:
+        async with memory.open_source(self.origin, "in", place) as source:
+            yield source
+
+    @asynccontextmanager
+    async def open_sink(self, target: memory.MemoryBroker, place: Place) -> AsyncIterator[Sink]:
+        async with memory.open_sink(target, "out", place) as sink:
+            yield sink
+
+    def _judge_of(self, name: str) -> memory.Judge:
+        def judge(message: Message) -> Outcome:
+            planned = self.faults[name].get(message.uid)
+            if not planned:
+                return DELIVERED
+            verdict = planned.pop(0)
+            if verdict is Verdict.REJECTED:
+                self.rejected[name].add(message.uid)
+            elif verdict is Verdict.RETRY:
+                self.retries[name][message.uid] += 1
+            return Outcome(verdict, "planned")
+
+        return judge
+
+    # ---- what happens
+
+    @rule(amount=st.integers(1, 15))
+    def publish(self, amount: int) -> None:
+        messages = [Message(b"x" * SIZE, f"{next(self.numbers):06}") for _ in range(amount)]
+        self.published += messages
+        self.origin.publish("in", *messages)
+
+    @rule()
+    def publish_undecodable(self) -> None:
+        message = Undecodable(b"?", b"x" * SIZE, "bad_header_table", "planned", address=f"{next(self.numbers):06}")
+        self.published.append(message)
+        self.origin.publish("in", message)
+
+    @rule(ahead=st.integers(0, 10), verdicts=st.lists(VERDICTS, min_size=1, max_size=5), data=st.data())
+    def plan_refusal(self, ahead: int, verdicts: list[Verdict], data: st.DataObject) -> None:
+        """Have one sink say something else than yes to a message that is soon to come."""
+        name = data.draw(st.sampled_from(sorted(self.targets)))
+        uid = f"{len(self.published) + ahead:06}"
+        self.faults[name].setdefault(uid, list(verdicts))
+        self.refused.add(uid)
+
+    @rule(seconds=st.sampled_from([0.0, 0.001, 0.01, 0.3, 2.0, 40.0]))
+    def wait(self, seconds: float) -> None:
+        self.loop.pass_time(seconds)
+
+    @rule()
+    def lose_source(self) -> None:
+        self.origin.cut()
+
+    @rule(data=st.data())
+    def lose_sink(self, data: st.DataObject) -> None:
+        self.targets[data.draw(st.sampled_from(sorted(self.targets)))].cut()
+
+    @rule(data=st.data())
+    def lose_both(self, data: st.DataObject) -> None:
+        self.origin.cut()
+        self.targets[data.draw(st.sampled_from(sorted(self.targets)))].cut()
+
+    @rule(seconds=st.sampled_from([0.1, 5.0]), data=st.data())
+    def take_down(self, seconds: float, data: st.DataObject) -> None:
+        broker = data.draw(st.sampled_from([self.origin, *self.targets.values()]))
+        broker.stop()
+        self.loop.pass_time(seconds)
+        broker.start()
+
+    @rule()
+    def crash(self) -> None:
+        """Kill the bridge: nothing is said to anybody, every connection ends, and a new one starts."""
+        self.running.cancel()
+        self.loop.run_until_complete(asyncio.wait({self.running}))
+        self.origin.cut()
+        self.registry = CollectorRegistry()
+        self.start()
+
+    @precondition(lambda self: not self.stop.is_set())
+    @rule()
+    def drain_and_restart(self) -> None:
+        self.stop.set()
+        undrained = self.loop.run_until_complete(self.running)
+        assert undrained == 0, "the sinks are up, so a drain leaves nothing"
+        self.check_conservation()
+        self.stop.clear()
+        self.registry = CollectorRegistry()
+        self.start()
+
+    # ---- what must hold
+
+    @invariant()
+    def nothing_is_settled_early(self) -> None:
+        if not hasattr(self, "origin"):
+            return
+        for name, target in self.targets.items():
+            arrived = {m.uid for m in target.messages("out") if isinstance(m, Message)}
+            for message in self.origin.acknowledged:
+                if isinstance(message, Message) and message.uid not in self.gave_up(name):
+                    assert message.uid in arrived, f"{message.uid} was settled before {name} had it"
+
+    def gave_up(self, name: str) -> set[str]:
+        """Messages that the sink has rejected, or has refused more often than the route tries."""
+        return self.rejected[name] | {uid for uid, count in self.retries[name].items() if count > REFUSALS}
+
+    @invariant()
+    def memory_is_within_the_window(self) -> None:
+        if hasattr(self, "route"):
+            relay = self.route.relay
+            assert relay.messages <= self.window.messages
+            # Messages are of one size here, so the byte window may be passed by the first batch alone.
+            first = max(1, self.window.messages // 4) * SIZE
+            assert relay.bytes < int(self.window.bytes) + first
+
+    def check_conservation(self) -> None:
+        def value(name: str, **labels: str) -> float:
+            return self.registry.get_sample_value(name, {"route": "route", **labels}) or 0.0
+
+        received = value("fedbridge_messages_received_total")
+        ends = {
+            outcome: value("fedbridge_messages_total", outcome=outcome)
+            for outcome in ("delivered", "dead", "dropped", "filtered", "returned")
+        }
+        assert received == sum(ends.values()), f"received {received}, but {ends}"
+
+    def teardown(self) -> None:
+        if not hasattr(self, "route"):
+            self.loop.close()
+            return
+        try:
+            self.loop.pass_time(300)
+            self.check_at_rest()
+        finally:
+            self.loop.end(self.running)
+            asyncio.set_event_loop(None)
+
+    def check_at_rest(self) -> None:
+        assert not self.origin.messages("in"), "everything was taken"
+        settled = {m.uid for m in self.origin.acknowledged if isinstance(m, Message)}
+        sent = [m.uid for m in self.published if isinstance(m, Message)]
+        assert settled == set(sent), "everything was settled"
+        self.nothing_is_settled_early()
+        self.memory_is_within_the_window()
+        self.check_conservation()
+        assert self.route.relay.messages == 0
+        for name, target in self.targets.items():
+            arrived = list(dict.fromkeys(m.uid for m in target.messages("out") if isinstance(m, Message)))
+            assert set(sent) - self.gave_up(name) <= set(arrived), f"lost on the way to {name}"
+            assert set(arrived) <= set(sent)
+            ordered = arrived if self.in_flight == 1 else [uid for uid in arrived if uid not in self.refused]
+            assert ordered == sorted(ordered), f"out of order at {name}"

@@ -1,0 +1,105 @@
+"""The relay as a model (issue 1, point 1), and the model's own test: each planted bug must be caught."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from bridge.batch import Batch, Epoch
+from bridge.lane import Lane
+from bridge.message import DELIVERED, Delivery, Outcome, Verdict
+from bridge.relay import Relay
+from connectors.memory import MemorySource
+from tests.properties.federation import Federation
+
+MODEL = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+HUNT = settings(MODEL, max_examples=400, phases=[Phase.generate], derandomize=True)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.reset_defaults()
+
+
+def test_nothing_is_lost_settled_early_or_out_of_order() -> None:
+    run_state_machine_as_test(Federation, settings=MODEL)
+
+
+def settle_before_the_sink_confirmed(patch: pytest.MonkeyPatch) -> None:
+    accept = Relay._accept
+
+    def eager(relay: Relay, epoch: Epoch, deliveries: Sequence[Delivery]) -> None:
+        accept(relay, epoch, deliveries)
+        epoch.source.settle([delivery.receipt for delivery in deliveries])
+
+    patch.setattr(Relay, "_accept", eager)
+
+
+def forget_the_unconfirmed_on_reconnect(patch: pytest.MonkeyPatch) -> None:
+    judge = Lane._judge
+
+    def forgetful(lane: Lane, parcel, outcome: Outcome) -> None:  # type: ignore[no-untyped-def] # a planted bug
+        judge(lane, parcel, DELIVERED if outcome.verdict is Verdict.UNKNOWN else outcome)
+
+    patch.setattr(Lane, "_judge", forgetful)
+
+
+def resend_out_of_order(patch: pytest.MonkeyPatch) -> None:
+    def behind(lane: Lane) -> None:
+        unconfirmed = sorted((parcel for parcel, _ in lane._setbacks), key=attrgetter("place"))
+        lane._setbacks.clear()
+        lane._queue = deque([*lane._queue, *unconfirmed])
+
+    patch.setattr(Lane, "_requeue", behind)
+
+
+def let_one_sinks_outcome_hide_anothers(patch: pytest.MonkeyPatch) -> None:
+    make = Batch.__init__
+
+    def one_sink(batch: Batch, *args: object, **named: object) -> None:
+        make(batch, *args, **named)  # type: ignore[arg-type] # passed on as given
+        batch._open = len(batch.deliveries)
+
+    patch.setattr(Batch, "__init__", one_sink)
+
+
+def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
+    conclude = Relay._conclude
+    receive = Relay._receive
+
+    async def remember(relay: Relay, epoch: Epoch) -> None:
+        relay.current = epoch.source  # type: ignore[attr-defined] # a planted bug
+        await receive(relay, epoch)
+
+    def careless(relay: Relay, batch: Batch) -> None:
+        batch.epoch.lost = False
+        batch.epoch.source = relay.current  # type: ignore[attr-defined] # a planted bug
+        conclude(relay, batch)
+
+    patch.setattr(Relay, "_receive", remember)
+    patch.setattr(Relay, "_conclude", careless)
+    patch.setattr(MemorySource, "_is_current", lambda source, receipt: True)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        settle_before_the_sink_confirmed,
+        forget_the_unconfirmed_on_reconnect,
+        resend_out_of_order,
+        let_one_sinks_outcome_hide_anothers,
+        settle_a_stale_epoch,
+    ],
+)
+def test_a_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Federation, settings=HUNT)

@@ -1,0 +1,48 @@
+"""The example files: they load, and the long one shows every setting there is."""
+
+import re
+from pathlib import Path
+
+from config import load
+from config.positions import index
+from config.shape import keys_at
+
+NAMED = ("brokers", "routes")
+FOLDER = Path(__file__).parents[3] / "config"
+
+
+def test_the_ten_line_route_loads() -> None:
+    settings = load(FOLDER / "fedbridge.toml", {})
+    route = settings.routes["product-updates"]
+    assert (route.source.settings.exchange, route.source.settings.exchange_type) == ("product_updates", "fanout")
+    assert [str(target.topic) for target in route.targets.settings] == ["product-updates"]
+
+
+def test_the_long_example_loads() -> None:
+    assert set(load(FOLDER / "fedbridge.example.toml", {}).routes) == {"product-updates", "orders"}
+
+
+def test_the_long_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:
+    secret = tmp_path / "rabbit"
+    secret.write_text("x")
+    file = tmp_path / "all.toml"
+    file.write_text(_all_on().replace("/run/secrets/rabbit", str(secret)))
+    load(file, {})
+
+
+def test_the_long_example_shows_every_setting() -> None:
+    shown = set(index(_all_on()).at)
+    tables = [path for path in shown if keys_at(path)] + [()]
+    here = {(*_general(path), key) for path in tables for key in keys_at(path)}
+    assert here <= {_general(path) for path in shown}
+
+
+def _all_on() -> str:
+    return re.sub(r"(?m)^#(?=\S)", "", (FOLDER / "fedbridge.example.toml").read_text())
+
+
+def _general(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """A path without the names of brokers, routes and numbers of targets."""
+    return tuple(
+        part for at, part in enumerate(path) if not isinstance(part, int) and not (at == 1 and path[0] in NAMED)
+    )

@@ -1,0 +1,300 @@
+"""What is wrong with a configuration, as the operator reads it: the exact lines."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from config import ConfigError, load
+
+BROKERS = """\
+[brokers.rabbit]
+url = "amqp://localhost"
+[brokers.kafka]
+url = "kafka://localhost"
+"""
+ROUTE = """\
+[routes.orders]
+from.amqp = { queue = "orders" }
+to.kafka = { topic = "orders" }
+"""
+VALID = BROKERS + ROUTE
+
+
+def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    """The lines about a configuration, with FILE for the path of the file."""
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, environ or {}, tmp_path / "no-secrets")
+    lines = [str(problem) for problem in caught.value.problems]
+    assert str(caught.value) == "\n".join(lines)
+    return [line.replace(str(file), "FILE") for line in lines]
+
+
+def test_what_is_valid_loads(tmp_path: Path) -> None:
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(VALID + 'window.messages = 10\nretry.initial = "1s"\n')
+    route = load(file, {}).routes["orders"]
+    assert (route.window.messages, route.retry.initial, route.source.settings.queue) == (10, 1.0, "orders")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("exchnage = 1", "FILE:1:1: exchnage: unknown key (known are bridge, log, admin, brokers, routes)"),
+        ("bridg.name = 'x'", "FILE:1:1: bridg: unknown key (did you mean bridge?)"),
+        ("bridge.name = 'Big'", "FILE:1:8: bridge.name: is \"Big\", not a name of a-z, 0-9, _ and -, "
+         "beginning with a letter or digit"),
+        ("bridge.drain_timeout = 30", 'FILE:1:8: bridge.drain_timeout: a duration has a unit: "30s"?'),
+        ("bridge.drain_timeout = 'soon'", 'FILE:1:8: bridge.drain_timeout: is "soon", not a duration; write for '
+         'example "200ms", "30s", "20min" or "1h"'),
+        ("bridge.instance = 5", "FILE:1:8: bridge.instance: is 5, not text"),
+        ("bridge = 5", "FILE:1:1: bridge: is 5, not a table"),
+        ("log.level = 'inf'", 'FILE:1:5: log.level: is "inf", not one of debug, info, warning, error '
+         "(did you mean info?)"),
+        ("log.level = []", "FILE:1:5: log.level: is a list, not one of debug, info, warning, error"),
+        ("admin.listen = '0.0.0.0:9464'", "FILE:1:7: admin.listen: 0.0.0.0 is not a loopback address; use 127.0.0.1, "
+         "or metrics_listen for metrics alone"),
+        ("admin.listen = 'localhost'", 'FILE:1:7: admin.listen: not HOST:PORT; write for example "127.0.0.1:9464"'),
+        ("admin.metrics_listen = ':1'", "FILE:1:7: admin.metrics_listen: not HOST:PORT; write for example "
+         '"127.0.0.1:9464"'),
+        ("brokers.Bad.url = 'kafka://a'", "FILE:1:9: brokers.Bad: is not a name of a-z, 0-9, _ and -, "
+         "beginning with a letter or digit"),
+        ("bridge.\"e\\u001bvil\\n\" = 1", "FILE:1:8: bridge.e\\x1bvil\\n: unknown key "
+         "(known are name, instance, drain_timeout)"),
+    ],
+)  # fmt: skip
+def test_one_line_that_is_wrong(tmp_path: Path, line: str, told: str) -> None:
+    assert problems(tmp_path, f"{line}\n{VALID}") == [told]
+
+
+@pytest.mark.parametrize(
+    ("broker", "told"),
+    [
+        ("url = 'localhost'", "FILE:9:1: brokers.more.url: is not a broker's URL; write amqp://HOST:PORT/VHOST or "
+         "kafka://HOST:PORT,HOST:PORT"),
+        ("url = 'amqp://u:SECRET@h:x'", "FILE:9:1: brokers.more.url: a port is a number from 1 to 65535; write "
+         "special characters in its user name and password as %XX, or put them into username and password"),
+        ("url = ['kafka://a', 5]", "FILE:9:21: brokers.more.url[1]: is not text"),
+        ("url = []", "FILE:9:1: brokers.more.url: is an empty list"),
+        ("url = ['kafka://a', 'amqp://b']", "FILE:9:1: brokers.more.url: the URLs are of different kinds of broker"),
+        ("username = 'u'", "FILE:8:10: brokers.more: needs url"),
+        ("url = 'kafka://a'\npassword = 5", "FILE:10:1: brokers.more.password: is not text"),
+        ("url = 'kafka://a'\npasswrod = 'SECRET'", "FILE:10:1: brokers.more.passwrod: unknown key "
+         "(did you mean password?)"),
+        ("url = 'amqp://a'\npassword_file = '/nowhere'", "FILE:10:1: brokers.more.password_file: /nowhere: the "
+         "password cannot be read: No such file or directory"),
+        ("url = 'kafka://a'\nusername = 'u'", "FILE:8:10: brokers.more: Kafka with a user name and password (SASL) "
+         "does not work yet"),
+        ("url = 'kafka://a'\nheartbeat = 'x'", 'FILE:10:1: brokers.more.heartbeat: is "x", not a duration; write for '
+         'example "200ms", "30s", "20min" or "1h"'),
+        ("url = 'kafka://a'\nheartbeat = '0s'", "FILE:10:1: brokers.more.heartbeat: is \"0s\", not above 0"),
+    ],
+)  # fmt: skip
+def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
+    named = VALID.replace('"orders" }', '"orders", broker = "kafka" }').replace(
+        'queue = "orders", broker = "kafka"', 'queue = "orders", broker = "rabbit"'
+    )
+    lines = problems(tmp_path, f"{named}[brokers.more]\n{broker}\n")
+    assert lines == [told]
+    assert "SECRET" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        ("from.amqp = { exchnage = 'x' }", ["FILE:6:15: routes.x.from.amqp.exchnage: unknown key "
+         "(did you mean exchange?)"]),
+        ("from.kafka = { topics = ['x'] }", ["FILE:6:6: routes.x.from.kafka: unknown key (known are amqp)"]),
+        ("from = {}", ["FILE:6:1: routes.x.from: a route has one source: from.amqp"]),
+        ("from.amqp = {}", ["FILE:6:6: routes.x.from.amqp: needs a queue or an exchange"]),
+        ("from.amqp = { exchange = 'x' }", ["FILE:6:6: routes.x.from.amqp: an exchange needs its exchange_type"]),
+        ("from.amqp = { exchange = 'x', exchange_type = 'fanuot' }", ["FILE:6:31: routes.x.from.amqp.exchange_type: "
+         'is "fanuot", not one of direct, fanout, topic (did you mean fanout?)']),
+        ("from.amqp = { queue = '' }", ["FILE:6:15: routes.x.from.amqp.queue: is empty"]),
+        ("from.amqp = { queue = 'q', prefetch = 70000 }", ["FILE:6:28: routes.x.from.amqp.prefetch: is 70000, "
+         "not 65535 or less"]),
+        ("from.amqp = { queue = 'q', broker = 'rabit' }", ["FILE:6:28: routes.x.from.amqp.broker: "
+         "there is no [brokers.rabit]"]),
+        ("from.amqp = { queue = 'q', broker = 'kafka' }", ["FILE:6:28: routes.x.from.amqp.broker: "
+         "brokers.kafka is kafka, not amqp"]),
+        ("from.amqp = { queue = 'q', declare = 'maybe' }", ["FILE:6:28: routes.x.from.amqp.declare: is \"maybe\", "
+         "not true or false"]),
+        ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
+         "(known are enabled, from, to, window, on_error, retry)"]),
+        ("", ["FILE:5:9: routes.x: needs from"]),
+    ],
+)  # fmt: skip
+def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> None:
+    assert problems(tmp_path, f"{BROKERS}[routes.x]\n{route}\nto.kafka = {{ topic = 't' }}\n") == told
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("to.kafka = { topci = 'x' }", ["FILE:7:4: routes.x.to.kafka: needs topic",
+         "FILE:7:14: routes.x.to.kafka.topci: unknown key (did you mean topic?)"]),
+        ("to.kafka = [{ topic = 'x' }, { name = 'b', topci = 'x' }]", ["FILE:7:30: routes.x.to.kafka[1]: needs topic",
+         "FILE:7:44: routes.x.to.kafka[1].topci: unknown key (did you mean topic?)"]),
+        ("to.kafka = 'x'", ["FILE:7:4: routes.x.to.kafka: is \"x\", not a table"]),
+        ("to.kafka = []", ["FILE:7:1: routes.x.to: a route has at least one target: to.kafka"]),
+        ("to.kafka = [{ topic = 'x' }, { topic = 'y' }]", ["FILE:7:1: routes.x.to: two targets are named kafka; "
+         "give each a name of its own"]),
+        ("to.kafka = { topic = 5 }", ["FILE:7:14: routes.x.to.kafka.topic: is 5, not text"]),
+        ("to.kafka = { topic = 'x', key = '{mesage_id}' }", ["FILE:7:27: routes.x.to.kafka.key: unknown field "
+         "{mesage_id} (did you mean {message_id}?)"]),
+        ("to.kafka = [{ topic = 'x{key}' }]", ["FILE:7:15: routes.x.to.kafka[0].topic: a message from amqp has no "
+         "{key}"]),
+        ("to.kafka = { topic = 'x', broker = 'rabbit' }", ["FILE:7:27: routes.x.to.kafka.broker: brokers.rabbit is "
+         "amqp, not kafka"]),
+        ("to.kafka = { topic = 'x' }\nwindow.messages = 'many'", ["FILE:8:8: routes.x.window.messages: is \"many\", "
+         "not a whole number"]),
+        ("to.kafka = { topic = 'x' }\nwindow.messages = 1.5", ["FILE:8:8: routes.x.window.messages: is 1.5, "
+         "not a whole number"]),
+        ("to.kafka = { topic = 'x' }\nwindow.bytes = '1 parsec'", ["FILE:8:8: routes.x.window.bytes: is \"1 parsec\", "
+         'not a size; write for example "32MiB"']),
+        ("to.kafka = { topic = 'x' }\nretry = { initial = '5s', max = '1s' }", ["FILE:8:1: routes.x.retry: "
+         "initial is above max"]),
+        ("to.kafka = { topic = 'x' }\non_error = 'deadletter'", ["FILE:8:1: routes.x.on_error: is \"deadletter\", "
+         "not one of dead_letter, stop, drop (did you mean dead_letter?)"]),
+        ("to.kafka = { topic = '${NOPE}' }", ["FILE:7:14: routes.x.to.kafka.topic: ${NOPE} is not set in the "
+         "environment; set it, or give a default: ${NOPE:…}"]),
+    ],
+)  # fmt: skip
+def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) -> None:
+    assert problems(tmp_path, f"{BROKERS}[routes.x]\nfrom.amqp.queue = 'q'\n{target}\n") == told
+
+
+def test_two_routes_of_one_name(tmp_path: Path) -> None:
+    assert problems(tmp_path, VALID + ROUTE) == [
+        "FILE:8:9: routes.orders: is there twice; the first is at line 5",
+    ]
+
+
+def test_a_key_that_is_there_twice_and_what_is_no_toml_besides(tmp_path: Path) -> None:
+    assert problems(tmp_path, "log.level = 'info'\nlog.level = 'info'\n[routes\n") == [
+        "FILE:2:5: log.level: is there twice; the first is at line 1",
+    ]
+    assert problems(tmp_path, "[log]\nlevel = = 1\n") == ["FILE:2:9: not TOML: invalid value"]
+    assert problems(tmp_path, "[log]\nlevel = [1,\n") == ["FILE:3:1: not TOML: invalid value"]
+
+
+def test_what_is_nested_too_deeply(tmp_path: Path) -> None:
+    deep = f"x = {'[' * 5000}{']' * 5000}\n"
+    assert problems(tmp_path, deep) == ["FILE: is nested too deeply"]
+    assert problems(tmp_path, f"a = = 1\n{deep}") == ["FILE:1:5: not TOML: invalid value"]
+
+
+def test_no_routes_and_no_brokers(tmp_path: Path) -> None:
+    assert problems(tmp_path, "") == ["FILE: no route is configured; write a [routes.NAME] with a from and a to"]
+    assert problems(tmp_path, ROUTE) == [
+        "FILE:2:6: routes.orders.from.amqp: no amqp broker is declared; name one with broker = …",
+        "FILE:3:4: routes.orders.to.kafka: no kafka broker is declared; name one with broker = …",
+    ]
+
+
+def test_all_problems_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = "[routes.b]\nx = 1\n[brokers.rabbit]\nurl = 'x'\n[routes.a]\nfrom.amqp.queue = 'q'\nto.kafka.topic = '{x}'\n"
+    lines = problems(tmp_path, text, {"FEDBRIDGE_LOG__LEVEL": "loud", "FEDBRIDGE_ROUTS__X": "1"})
+    assert [line.split(": ")[0] for line in lines] == [
+        "FILE:1:9",
+        "FILE:1:9",
+        "FILE:2:1",
+        "FILE:4:1",
+        "FILE:7:10",
+        "$FEDBRIDGE_LOG__LEVEL",
+        "$FEDBRIDGE_ROUTS__X",
+    ]
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    def told(path: Path) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(path, {})
+        return str(caught.value).replace(str(tmp_path), "DIR")
+
+    (tmp_path / "binary.toml").write_bytes(b"[log]\n\xff")
+    assert told(tmp_path / "nope.toml") == "no configuration at DIR/nope.toml; write one or give -c"
+    assert told(tmp_path / "binary.toml") == "DIR/binary.toml:2: is not UTF-8 text"
+    (tmp_path / "empty").mkdir()
+    assert told(tmp_path / "empty") == "no configuration in DIR/empty: no file there is named *.toml"
+
+
+def test_a_directory_is_merged(tmp_path: Path) -> None:
+    (tmp_path / "10.toml").write_text(BROKERS + "[log]\nlevel = 'debug'\n")
+    (tmp_path / "20.toml").write_text(ROUTE + "[log]\nformat = 'json'\n")
+    (tmp_path / "30.not-toml").write_text("nonsense")
+    settings = load(tmp_path, {})
+    assert (settings.log.level, settings.log.format, list(settings.routes)) == ("debug", "json", ["orders"])
+    (tmp_path / "30.toml").write_text(ROUTE + "[log]\nlevel = 'info'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {})
+    assert str(caught.value).replace(str(tmp_path), "DIR").splitlines() == [
+        "DIR/30.toml:1:9: routes.orders: is there twice; the first is at DIR/20.toml:1:9",
+        "DIR/30.toml:5:1: log.level: is there twice; the first is at DIR/10.toml:6:1",
+    ]
+
+
+def test_a_problem_is_told_where_it_is_in_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "10.toml").write_text(BROKERS + "[routes.a]\nx = 1\n")
+    (tmp_path / "20.toml").write_text(ROUTE + "y = 2\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {})
+    assert [problem.where.removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+        "10.toml:5:9",
+        "10.toml:5:9",
+        "10.toml:6:1",
+        "20.toml:4:1",
+    ]
+
+
+def test_references_are_expanded(tmp_path: Path) -> None:
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(VALID + 'window.messages = "${MESSAGES}"\n')
+    assert load(file, {"MESSAGES": "7"}).routes["orders"].window.messages == 7
+
+
+def test_the_password(tmp_path: Path) -> None:
+    def login(broker: str) -> tuple[str | None, str | None]:
+        file = tmp_path / "fedbridge.toml"
+        file.write_text(VALID.replace('url = "amqp://localhost"', broker))
+        settings = load(file, {})
+        assert "url-pw" not in repr(settings)
+        assert "key-pw" not in repr(settings)
+        return settings.brokers["rabbit"].login()
+
+    secret = tmp_path / "secret"
+    secret.write_text("file-pw\n")
+    url = 'url = "amqp://me:url-pw@localhost"'
+    assert login('url = "amqp://localhost"') == (None, None)
+    assert login(url) == ("me", "url-pw")
+    assert login(f'{url}\nusername = "you"') == ("you", "url-pw")
+    assert login(f'{url}\npassword_file = "{secret}"') == ("me", "file-pw")
+    assert login(f'{url}\npassword_file = "{secret}"\npassword = "key-pw"') == ("me", "key-pw")
+
+
+def test_a_rotated_password_is_read_again_and_a_lost_one_named(tmp_path: Path) -> None:
+    secret, file = tmp_path / "secret", tmp_path / "fedbridge.toml"
+    secret.write_text("old")
+    file.write_text(VALID.replace('url = "amqp://localhost"', f'url = "amqp://h"\npassword_file = "{secret}"'))
+    broker = load(file, {}).brokers["rabbit"]
+    secret.write_text("new\n")
+    assert broker.login() == (None, "new")
+    secret.unlink()
+    with pytest.raises(ConfigError, match=f"^{secret}: the password cannot be read: No such file or directory$"):
+        broker.login()
+
+
+toml = st.text(st.sampled_from("[]{}=.,\"'#\n ab1") | st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(toml)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_any_text_is_a_configuration_or_a_config_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "fuzz.toml"
+    file.write_bytes(text.encode())
+    with pytest.raises(ConfigError):
+        load(file, {}, tmp_path / "no-secrets")

@@ -1,0 +1,108 @@
+"""The template grammar."""
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from config.templates import FIELDS, Template, TemplateField
+
+
+def written(part: str | TemplateField) -> str:
+    if isinstance(part, str):
+        return part.replace("{", "{{").replace("}", "}}")
+    name = part.name
+    if part.header is not None:
+        plain = not set('{}:"') & set(part.header)
+        escaped = part.header.replace('"', '""')
+        name = f"header.{part.header}" if plain else f'header."{escaped}"'
+    return "{" + name + ("" if part.default is None else f":{part.default}") + "}"
+
+
+defaults = st.none() | st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), max_size=8)
+fields = st.builds(
+    TemplateField, st.sampled_from([name for name in FIELDS if name != "header"]), st.none(), defaults
+) | st.builds(TemplateField, st.just("header"), st.text(min_size=1, max_size=8), defaults)
+
+
+def joined(parts: list[str | TemplateField]) -> tuple[str | TemplateField, ...]:
+    """Parts as the parser gives them: texts that touch are one."""
+    out: list[str | TemplateField] = []
+    for part in parts:
+        if isinstance(part, str) and out and isinstance(out[-1], str):
+            out[-1] += part
+        else:
+            out.append(part)
+    return tuple(out)
+
+
+@given(st.lists(st.text(min_size=1, max_size=8) | fields, max_size=6))
+def test_what_is_written_is_read(parts: list[str | TemplateField]) -> None:
+    text = "".join(written(part) for part in parts)
+    template = Template.parse(text)
+    assert template.parts == joined(parts)
+    assert str(template) == template.text == text
+
+
+@given(st.text(st.sampled_from('{}:."hkeyadr x\n') | st.characters(), max_size=40))
+@example('{header."')
+@example('{header.""}')
+def test_any_text_parses_or_is_a_value_error(text: str) -> None:
+    try:
+        template = Template.parse(text)
+    except ValueError:
+        return
+    assert Template.parse("".join(written(part) for part in template.parts)).parts == template.parts
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ()),
+        ("orders", ("orders",)),
+        ("{message_id}", (TemplateField("message_id"),)),
+        ("{message_id:}", (TemplateField("message_id", None, ""),)),
+        ("{key:a:b}", (TemplateField("key", None, "a:b"),)),
+        ("o.{header.x-region:eu}.{{v1}}", ("o.", TemplateField("header", "x-region", "eu"), ".{v1}")),
+        ('{header."a:b}""c":d}', (TemplateField("header", 'a:b}"c', "d"),)),
+        ("{{{key}}}", ("{", TemplateField("key"), "}")),
+    ],
+)
+def test_the_forms(text: str, parts: tuple[str | TemplateField, ...]) -> None:
+    assert Template.parse(text).parts == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{mesage_id}", "unknown field {mesage_id} (did you mean {message_id}?)"),
+        (
+            "{}",
+            "unknown field {} (known are routing_key, exchange, topic, stream, key, address, message_id, "
+            "correlation_id, reply_to, content_type, timestamp and header.NAME)",
+        ),
+        ("{header}", "{header} needs the header's name: {header.NAME}"),
+        ("a{key", "a { that is never closed; a brace itself is written {{ at character 2 of the template"),
+        ("a}", "a } without its {; a brace itself is written }} at character 2 of the template"),
+        (
+            '{header."a}',
+            'this is not {field}, {field:default} or {header."NAME"} at character 1 of the template',
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, error: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
+        Template.parse(text)
+
+
+def test_a_field_of_a_model_is_a_string() -> None:
+    class Model(BaseModel):
+        topic: Template
+
+    assert Model(topic=Template.parse("{key}")).topic == Model.model_validate({"topic": "{key}"}).topic
+    assert Model.model_json_schema()["properties"]["topic"]["type"] == "string"
+    assert Model.model_validate({"topic": "{key}"}).model_dump(mode="json") == {"topic": "{key}"}
+    with pytest.raises(ValidationError):
+        Model.model_validate({"topic": 5})

@@ -1,0 +1,60 @@
+"""Durations and listeners."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from config.values import Duration, Name, PositiveDuration, PositiveSize, parse_duration, parse_listen
+
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+@given(st.integers(0, 10**9), st.sampled_from(sorted(UNITS)), st.sampled_from(["", " "]))
+def test_a_duration_is_a_number_and_a_unit(number: int, unit: str, space: str) -> None:
+    assert parse_duration(f"{number}{space}{unit}") == number * UNITS[unit]
+
+
+@given(st.text() | st.integers() | st.floats() | st.none())
+def test_anything_else_is_an_error(value: object) -> None:
+    try:
+        seconds = TypeAdapter(Duration).validate_python(value)
+    except ValidationError:
+        return
+    assert seconds >= 0
+
+
+@pytest.mark.parametrize("value", [5, 0.5, "5", "-5s", "s", "5 parsecs", "9" * 400 + "s"])
+def test_what_is_no_duration(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Duration).validate_python(value)
+
+
+def test_a_duration_that_must_be_positive() -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(PositiveDuration).validate_python("0s")
+
+
+def test_a_size_has_a_unit_or_none() -> None:
+    assert [TypeAdapter(PositiveSize).validate_python(value) for value in (5, "5", "2KiB")] == [5, 5, 2048]
+
+
+@pytest.mark.parametrize("name", ["", "Big", "-x", "a.b", "x" * 65])
+def test_what_is_no_name(name: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Name).validate_python(name)
+
+
+def test_a_listener() -> None:
+    assert parse_listen("127.0.0.1:9464") == ("127.0.0.1", 9464)
+    assert parse_listen("[::1]:0") == ("::1", 0)
+
+
+@given(st.text(st.sampled_from("12:.[]a") | st.characters(), max_size=20))
+def test_any_text_is_a_listener_or_a_value_error(text: str) -> None:
+    try:
+        host, port = parse_listen(text)
+    except ValueError:
+        return
+    assert host
+    assert 0 <= port <= 65535

@@ -1,0 +1,69 @@
+"""What the connector uses of aiokafka beyond its documented interface is where it was."""
+
+import asyncio
+import inspect
+from typing import Any
+
+import aiokafka.errors
+from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.producer.sender import Sender
+
+from connectors.kafka import hooks
+
+
+async def test_a_producer_has_what_is_hooked() -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", enable_idempotence=True)
+    assert producer._closed is False
+    assert producer._sender.sender_task is None
+    assert inspect.iscoroutinefunction(producer._sender._send_produce_req)
+    assert list(inspect.signature(Sender._send_produce_req).parameters) == ["self", "node_id", "batches"]
+    assert producer.client._topics == set()
+    assert producer.client._conns == {}
+    for name in ("send", "get_random_node", "force_metadata_update", "close"):
+        assert callable(getattr(producer.client, name))
+    for name in ("partitions_for_topic", "available_partitions_for_topic"):
+        assert callable(getattr(producer.client.cluster, name))
+    assert producer.client.cluster.controller is None
+    assert AIOKafkaConnection("127.0.0.1", 1)._writer is None
+    await hooks.drop(producer, hooks.watch_requests(producer), 1.0)
+
+
+async def test_an_empty_set_of_topics_asks_for_all_of_them() -> None:
+    source = inspect.getsource(AIOKafkaClient._metadata_update)
+    assert "MetadataRequest(list(topics) if topics else None)" in source
+
+
+def test_the_table_of_codes_is_read_at_each_answer() -> None:
+    hooks.teach_codes()
+    assert aiokafka.errors.for_code(hooks.INVALID_RECORD) is hooks.InvalidRecordError
+
+
+def test_a_builder_is_what_create_batch_makes_with_a_size_of_its_own() -> None:
+    builder = hooks.new_builder(100)
+    assert builder.append(timestamp=None, key=None, value=None, headers=[]) is not None
+    assert builder.append(timestamp=1, key=b"k", value=b"v" * 100, headers=[("h", None)]) is None
+    assert builder.record_count() == 1
+    first = hooks.new_builder(100).append(timestamp=1, key=b"k", value=b"v" * 1000, headers=[])
+    assert first is not None
+    assert first.size > 1000
+
+
+async def test_requests_are_watched_while_they_run() -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def send(node: int, batches: dict[Any, Any]) -> None:
+        entered.set()
+        await leave.wait()
+
+    producer._sender._send_produce_req = send
+    requests = hooks.watch_requests(producer)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(producer._sender._send_produce_req(1, {}), name="request")
+        await entered.wait()
+        assert requests == {task}
+        await hooks.drop(producer, requests, 1.0)
+    assert task.cancelled()
+    assert requests == set()
