@@ -1,7 +1,7 @@
 """Real brokers for every test that asks for them: started once, or at the endpoints that the environment gives.
 
-`brokers` (one session), `amqp_url`, `kafka_bootstrap`, `kafka_topic`, `unique`; `own_rabbitmq` and `own_kafka` are fresh
-processes for tests that stop or kill one. Their methods block: within a test, `await asyncio.to_thread(own_kafka.restart)`.
+`brokers` (one session), `amqp_url`, `kafka_bootstrap`, `kafka_topic`, `unique`; `own_rabbitmq` and `own_kafka` are
+fresh processes for tests that stop or kill one. Their methods block: `await asyncio.to_thread(own_kafka.restart)`.
 """
 
 import contextlib

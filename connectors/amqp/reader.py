@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from bridge.errors import Disconnected
@@ -33,7 +35,9 @@ class TapReader(asyncio.StreamReader):
         self._paused_here = False
         self._over = False
         self._fed = False
-        self._discards = False
+        self._overruns = False
+        self.dropped = False
+        """Whether deliveries were dropped (`overrun`): nothing more comes of this connection."""
 
     @property
     def closed(self) -> bool:
@@ -98,7 +102,7 @@ class TapReader(asyncio.StreamReader):
         chunks = self._chunks
         while chunks and chunks[0][0] <= tag:
             self.unsettled -= chunks.popleft()[1]
-        if self._paused_here and self.unsettled < self._window:
+        if self.unsettled < self._window:
             self._resume()
 
     def tick(self) -> None:
@@ -111,27 +115,42 @@ class TapReader(asyncio.StreamReader):
             self._fed = False
             super().feed_data(HEARTBEAT)
 
+    @contextmanager
+    def overrun(self) -> Iterator[None]:
+        """Read on although the window is full: an answer is awaited that may come behind deliveries.
+
+        What does not fit is dropped and `dropped` set; it is unacked, and comes again on another connection.
+        """
+        self._overruns = True
+        self._resume()
+        try:
+            yield
+        finally:
+            self._overruns = False
+
     def discard(self) -> None:
         """Drop deliveries from now on and read on, so that the broker's answer to our close gets through."""
-        self._discards = True
+        self._overruns = self.dropped = True
         self._ready = []
-        if self._paused_here:
-            self._resume()
+        self._resume()
 
     def _resume(self) -> None:
-        self._paused_here = False
-        if not self.closed:
-            self.transport.resume_reading()
+        if self._paused_here:
+            self._paused_here = False
+            if not self.closed:
+                self.transport.resume_reading()
 
     def _keep(self, fresh: list[RawDelivery]) -> None:
         """Keep and count what one chunk brought, and stop reading at the window."""
-        if self._discards:
+        if self.dropped or (self._overruns and self.unsettled >= self._window):
+            self.dropped = True
             return
         self._ready.extend(fresh)
         size = sum([len(raw.properties) + len(raw.body) for raw in fresh])
         self._chunks.append((fresh[-1].tag, size))
         self.unsettled += size
-        if self.unsettled >= self._window and not self._paused_here and self._pipe is not None:
+        full = self.unsettled >= self._window and not self._overruns
+        if full and not self._paused_here and self._pipe is not None:
             self._paused_here = True
             self._pipe.pause_reading()
         self.arrived.set()

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 from aiormq.abc import AbstractChannel
@@ -38,8 +38,13 @@ async def open_source(
     `assert_every` and `look_every` are seconds, see `connectors.amqp.topology`. Raises RouteFault (authentication,
     forbidden, missing, conflict, locked) or Disconnected.
     """
-    async with connected(broker, f"fedbridge {place.bridge}.{place.route} source", place.size) as link:
-        topology = Topology(link, settings, place)
+    name = f"fedbridge {place.bridge}.{place.route}"
+    async with (
+        connected(broker, f"{name} source", place.size) as link,
+        # the bindings need an answer also while the window is full and nobody reads the source's connection
+        connected(broker, f"{name} bindings", place.size) if settings.exchange else nullcontext(link) as lookups,
+    ):
+        topology = Topology(lookups, settings, place)
         await topology.prepare()
         prefetch = settings.prefetch or place.messages
         with translated(link.broker, f"consuming from queue {topology.queue}"):
@@ -133,16 +138,22 @@ class AmqpSource:
         self._ack(tell, multiple=True)
 
     async def flush(self) -> None:
-        """Ack what was settled beyond a gap too, and wait until the broker has taken everything, by a basic.qos."""
+        """Ack what was settled beyond a gap too, and wait until the broker has taken everything, by a basic.qos.
+
+        Its answer comes behind the deliveries that the broker has sent: reading goes on for it, and if more comes than the
+        window holds, the source is lost after this.
+        """
         if self._loss is not None:
             raise self._loss
         for receipt in self._prefix.stragglers():
             if receipt not in self._singly:
                 self._singly.add(receipt)
                 self._ack(receipt, multiple=False)
-        with translated(self._link.broker, "waiting until all acks were taken"):
+        with translated(self._link.broker, "waiting until all acks were taken"), self._reader.overrun():
             async with asyncio.timeout(self._link.timeout):
                 await self._channel.basic_qos(prefetch_count=self._prefetch)
+        if self._reader.dropped:
+            self._lose(Disconnected(f"{self._link.broker}: more came than the window holds while acks were flushed"))
 
     async def watch_connection(self) -> None:
         """Wait for the loss of consumer, channel or connection, and note it."""

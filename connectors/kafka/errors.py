@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from aiokafka.errors import BrokerResponseError, KafkaError
+from aiokafka.errors import (
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
-from bridge.errors import Disconnected
+from bridge.errors import Disconnected, RouteFault
 from bridge.message import Outcome, Verdict
 
 
@@ -66,10 +71,15 @@ def text_of(error: BaseException) -> str:
 
 @contextmanager
 def translated(broker: str, doing: str) -> Iterator[None]:
-    """Turn what the library or the system raises inside into Disconnected; `doing` completes "while …" in the text."""
+    """Turn what the library or the system raises inside into the bridge's; `doing` completes "while …" in the text.
+
+    RouteFault (forbidden) where the broker refuses a permission, else Disconnected.
+    """
     try:
         yield
     except TimeoutError as error:
         raise Disconnected(f"{broker}: no answer in time while {doing}", "timeout") from error
+    except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+        raise RouteFault(f"{broker} does not permit it, while {doing}: grant the permission", "forbidden") from error
     except (KafkaError, OSError) as error:
         raise Disconnected(f"{broker}: {text_of(error)}, while {doing}") from error

@@ -67,13 +67,13 @@ class KafkaSink:
         self._lanes: dict[tuple[str, int], deque[Batch]] = {}
         self._ready: deque[tuple[str, int]] = deque()
         self._refused: list[Batch] = []
-        self._flying = 0
+        self._flights: dict[Batch, float] = {}  # with the time each was submitted, the oldest first
         self._sends = 0
         self._unconfirmed = 0
-        self._progress = 0.0
         self._lost: Disconnected | None = None
         self._work_to_do = asyncio.Event()
         self._resolved = asyncio.Event()
+        self._producer_in_use = asyncio.Lock()  # by who looks up topics, or replaces it
 
     @classmethod
     async def open(cls, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> "KafkaSink":
@@ -108,7 +108,7 @@ class KafkaSink:
         while True:
             if self._lost is not None:
                 raise self._lost
-            if self._sends < _SENDS and self._unconfirmed < self._limit:
+            if not self._refused and self._sends < _SENDS and self._unconfirmed < self._limit:
                 return self._limit - self._unconfirmed
             self._resolved.clear()
             await self._resolved.wait()
@@ -118,11 +118,8 @@ class KafkaSink:
         names, courses = await self._courses(messages)
         if self._lost is not None:
             raise self._lost
-        loop = asyncio.get_running_loop()
-        submission = Submission(messages, loop.create_future())
+        submission = Submission(messages, asyncio.get_running_loop().create_future())
         batches = pack(submission, names, courses, self._key, self._partitioner)
-        if not self._lanes:
-            self._progress = loop.time()
         self._sends += 1
         self._unconfirmed += len(messages)
         submission.open = len(batches) + 1
@@ -134,25 +131,17 @@ class KafkaSink:
 
     async def work(self) -> None:
         """Feed the lanes, watch for silence and work off refusals, until the sink is lost; run as a task beside it."""
-        loop = asyncio.get_running_loop()
         while self._lost is None:
             self._work_to_do.clear()
             try:
-                if self._refused:
-                    if not self._flying:
-                        await self._salvage()
-                        continue
-                else:
+                if not self._refused:
                     await self._feed()
-                deadline = self._progress + self._broker.broker_timeout if self._lanes else None
-                async with asyncio.timeout_at(deadline):
-                    await self._work_to_do.wait()
+                elif not self._flights:
+                    await self._salvage()
+                    continue
+                await self._wait_for_work()
             except Disconnected as error:
                 self._lose(error)
-            except TimeoutError:
-                if loop.time() >= self._progress + self._broker.broker_timeout:
-                    seconds = f"{self._broker.broker_timeout:g} s"
-                    self._lose(Disconnected(f"{self._broker.shown}: nothing confirmed for {seconds}", "timeout"))
 
     async def close(self) -> None:
         """Make every unresolved outcome UNKNOWN and drop the producer; bounded, and never raises."""
@@ -169,9 +158,10 @@ class KafkaSink:
             names = [self._name(message) for message in messages]
             wanted = set(names)
         if any(name is not None and self._topics.target(self._producer, name) is None for name in wanted):
-            with translated(self._broker.shown, "looking for topics"):
-                async with asyncio.timeout(self._broker.broker_timeout):
-                    await self._topics.find(self._producer, [name for name in wanted if name is not None])
+            async with self._producer_in_use:
+                with translated(self._broker.shown, "looking for topics"):
+                    async with asyncio.timeout(self._broker.broker_timeout):
+                        await self._topics.find(self._producer, [name for name in wanted if name is not None])
             if self._fixed is not None and self._topics.target(self._producer, self._fixed) is None:
                 self._lose(Disconnected(str(self._missing(self._fixed))))
         return names, {name: self._course(name) for name in wanted}
@@ -203,23 +193,34 @@ class KafkaSink:
         else:
             lane.append(batch)
 
+    async def _wait_for_work(self) -> None:
+        """Wait until a send or a confirmation gives work; raises Disconnected when a batch waited `broker_timeout`."""
+        patience = self._broker.broker_timeout
+        oldest = next(iter(self._flights), None)
+        try:
+            async with asyncio.timeout_at(None if oldest is None else self._flights[oldest] + patience):
+                await self._work_to_do.wait()
+        except TimeoutError:
+            if oldest in self._flights:
+                text = f"{self._broker.shown}: no confirmation for {patience:g} s"
+                raise Disconnected(text, "timeout") from None
+
     async def _feed(self) -> None:
         while self._ready:
             topic, partition = place = self._ready.popleft()
             batch = self._lanes[place][0]
             with translated(self._broker.shown, f"sending to topic {topic}"):
                 future = await self._producer.submit(batch.builder, topic, partition)
-            self._flying += 1
+            self._flights[batch] = future.get_loop().time()
             future.add_done_callback(partial(self._landed, batch))
 
     def _landed(self, batch: Batch, future: asyncio.Future[object]) -> None:
         error = None if future.cancelled() else future.exception()
         if self._lost is not None:
             return
-        self._flying -= 1
+        del self._flights[batch]
         self._work_to_do.set()
         if error is None:
-            self._progress = future.get_loop().time()
             self._leave(batch)
         elif refusal_of(error) is not None:
             self._refused.append(batch)
@@ -247,20 +248,22 @@ class KafkaSink:
                 submission.future.set_result(submission.outcomes)
 
     async def _salvage(self) -> None:
-        """Send refused batches record by record, then go on with a producer whose sequences are whole (K3)."""
+        """Find the refused records of refused batches, then go on with a producer whose sequences are whole (K3)."""
         timeout = self._broker.broker_timeout
-        await self._producer.drop()
-        plain = await Producer.open(self._broker, self._client_id, timeout, idempotent=False)
-        try:
-            with translated(self._broker.shown, "sending refused records one by one"):
-                for batch in self._refused:
-                    await self._salvage_batch(plain, batch)
-        finally:
-            await plain.drop()
-        self._producer = await Producer.open(self._broker, self._client_id, timeout)
+        async with self._producer_in_use:
+            await self._producer.drop()
+            plain = await Producer.open(self._broker, self._client_id, timeout, idempotent=False)
+            try:
+                with translated(self._broker.shown, "finding refused records"):
+                    for batch in self._refused:
+                        await self._salvage_batch(plain, batch)
+            finally:
+                await plain.drop()
+            self._producer = await Producer.open(self._broker, self._client_id, timeout)
         refused, self._refused = self._refused, []
         for batch in refused:
             self._leave(batch)
+        self._resolved.set()
 
     async def _salvage_batch(self, plain: Producer, batch: Batch) -> None:
         loop = asyncio.get_running_loop()
@@ -274,7 +277,6 @@ class KafkaSink:
                 batch.submission.outcomes.__setitem__,
                 lambda: patience.reschedule(loop.time() + timeout),
             )
-        self._progress = loop.time()
 
     def _lose(self, error: Disconnected) -> None:
         """Note the loss, once, and give every message that has no confirmation the outcome UNKNOWN."""
@@ -287,5 +289,6 @@ class KafkaSink:
             self._done(batch.submission)
         self._lanes.clear()
         self._ready.clear()
+        self._flights.clear()
         self._work_to_do.set()
         self._resolved.set()

@@ -85,6 +85,7 @@ class Topics:
             self._limits |= await _limits(producer, found)
         if len(self._absent) + len(missing) > _ABSENT_MOST:
             self._absent.clear()
+            self.faults.clear()
         self._absent |= dict.fromkeys(missing, now + _ABSENT_FOR)
 
     async def _make(self, producer: Producer, topics: Sequence[str]) -> None:

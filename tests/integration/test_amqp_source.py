@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import socket
+import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import pika
 import pika.exceptions
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from bridge.cli.demo.rabbitmq import RabbitMQ
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Delivery, Message, Undecodable
 from bridge.ports import Place, Source
@@ -22,20 +24,9 @@ from connectors.amqp.source import AmqpSource, open_source
 WINDOW = 8 << 20
 
 
-class OwnRabbitmq(Protocol):
-    """What the fixture `own_rabbitmq` gives: a broker that may be stopped."""
-
-    @property
-    def url(self) -> str: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def ctl(self, *arguments: str) -> str: ...
-
-
 @pytest.fixture
-def name() -> str:
-    return f"test-amqp-source-{uuid.uuid4().hex[:10]}"
+def name(unique: str) -> str:
+    return unique
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def depth(channel: BlockingChannel, queue: str) -> int:
 async def until(condition: Any, seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # noqa: ASYNC110 - the broker sets no event of ours
 
 
 async def nothing_more(source: Source, seconds: float = 0.3) -> None:
@@ -251,9 +242,11 @@ async def test_a_missing_virtual_host_is_a_fault(amqp_url: str, name: str) -> No
 
 
 async def test_nobody_listening_is_disconnected_and_the_next_url_is_tried(
-    amqp_url: str, channel: BlockingChannel, name: str, free_port: int
+    amqp_url: str, channel: BlockingChannel, name: str
 ) -> None:
-    dead = f"amqp://127.0.0.1:{free_port}/"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"amqp://127.0.0.1:{free.getsockname()[1]}/"
     with pytest.raises(Disconnected) as caught:
         await opened(dead, queue=name).__aenter__()
     assert caught.value.reason == "refused"
@@ -272,7 +265,7 @@ async def test_a_direct_exchange_gives_what_its_binding_keys_name(
     amqp_url: str, channel: BlockingChannel, name: str
 ) -> None:
     channel.exchange_declare(name, "direct")
-    settings = {"exchange": name, "exchange_type": "direct", "binding_keys": ["a", "b"]}
+    settings: dict[str, Any] = {"exchange": name, "exchange_type": "direct", "binding_keys": ["a", "b"]}
     async with opened(amqp_url, route=name, **settings) as source:
         for key in ("a", "c", "b", ""):
             channel.basic_publish(name, key, key.encode())
@@ -289,7 +282,7 @@ async def test_a_topic_exchange_gives_what_its_patterns_match(
     amqp_url: str, channel: BlockingChannel, name: str
 ) -> None:
     channel.exchange_declare(name, "topic", durable=True)
-    settings = {"exchange": name, "exchange_type": "topic", "binding_keys": ["order.*", "#.urgent"]}
+    settings: dict[str, Any] = {"exchange": name, "exchange_type": "topic", "binding_keys": ["order.*", "#.urgent"]}
     async with opened(amqp_url, route=name, **settings) as source:
         for key in ("order.eu", "order.eu.x", "order", "stock.a.urgent", "order.urgent"):
             channel.basic_publish(name, key, key.encode())
@@ -304,7 +297,7 @@ async def test_an_existing_fanout_exchange_is_used_as_it_is(
 ) -> None:
     channel.exchange_declare(name, "fanout", durable=durable)
     for stated in (None, not durable):
-        settings = {"exchange": name, "exchange_type": "fanout", "exchange_durable": stated}
+        settings: dict[str, Any] = {"exchange": name, "exchange_type": "fanout", "exchange_durable": stated}
         async with opened(amqp_url, route=name, **settings) as source:
             assert source.waiting is None
             channel.basic_publish(name, "", b"update")
@@ -334,7 +327,7 @@ async def test_a_missing_exchange_is_waited_for_while_the_queue_is_consumed(
 async def test_a_missing_exchange_is_made_as_stated_and_its_publisher_can_still_declare_it(
     amqp_url: str, channel: BlockingChannel, name: str
 ) -> None:
-    settings = {"exchange": name, "exchange_type": "fanout", "exchange_durable": False}
+    settings: dict[str, Any] = {"exchange": name, "exchange_type": "fanout", "exchange_durable": False}
     async with opened(amqp_url, route=name, **settings) as source:
         assert source.waiting is None
         channel.exchange_declare(name, "fanout")
@@ -449,8 +442,6 @@ async def test_poison_headers_cost_nobody_else_and_the_connection_lives(
 
 @contextlib.contextmanager
 def recursion(limit: int) -> Iterator[None]:
-    import sys
-
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(limit)
     try:
@@ -481,6 +472,43 @@ async def test_reading_ahead_is_bounded_in_bytes_and_large_messages_get_through(
         await source.flush()
     assert depth(channel, name) == 0
     channel.queue_delete(name)
+
+
+async def test_a_flush_gets_its_answer_also_while_the_window_is_full(
+    amqp_url: str, channel: BlockingChannel, name: str
+) -> None:
+    """The answer comes behind all that the broker has sent; memory stays bounded, and the rest comes again."""
+    channel.queue_declare(name)
+    for _ in range(60):
+        channel.basic_publish("", name, b"x" * (1 << 20))
+    async with opened(amqp_url, queue=name) as source:
+        assert isinstance(source, AmqpSource)
+        first = await collect(source, 3)
+        await until(lambda: source.read_ahead >= WINDOW)
+        source.settle([first[0].receipt])
+        await source.flush()
+        assert source.read_ahead <= WINDOW + (3 << 20)
+        with pytest.raises(Disconnected, match="more came than the window holds"):
+            await source.receive(1)
+    assert depth(channel, name) == 59
+    channel.queue_delete(name)
+
+
+async def test_bindings_are_asserted_also_while_the_window_is_full(
+    amqp_url: str, channel: BlockingChannel, name: str
+) -> None:
+    channel.exchange_declare(name, "fanout")
+    async with opened(amqp_url, route=name, exchange=name, exchange_type="fanout") as source:
+        assert isinstance(source, AmqpSource)
+        for _ in range(40):
+            channel.basic_publish(name, "", b"x" * (1 << 20))
+        await until(lambda: source.read_ahead >= WINDOW)
+        channel.exchange_delete(name)
+        await until(lambda: source.waiting is not None)
+        channel.exchange_declare(name, "fanout")
+        await until(lambda: source.waiting is None)
+        assert await source.receive(1)
+    clean(channel, name)
 
 
 async def test_the_connection_lives_while_only_diverted_traffic_flows(
@@ -524,7 +552,7 @@ async def test_ten_thousand_messages(
 
 
 async def test_a_broker_killed_is_disconnected_and_the_next_open_has_everything_again(
-    own_rabbitmq: OwnRabbitmq, name: str
+    own_rabbitmq: RabbitMQ, name: str
 ) -> None:
     with contextlib.closing(pika.BlockingConnection(pika.URLParameters(own_rabbitmq.url))) as connection:
         channel = connection.channel()
@@ -548,7 +576,7 @@ async def test_a_broker_killed_is_disconnected_and_the_next_open_has_everything_
 
 
 async def test_after_a_restart_the_non_durable_exchange_is_waited_for_and_bound_again(
-    own_rabbitmq: OwnRabbitmq, name: str
+    own_rabbitmq: RabbitMQ, name: str
 ) -> None:
     with contextlib.closing(pika.BlockingConnection(pika.URLParameters(own_rabbitmq.url))) as connection:
         connection.channel().exchange_declare(name, "fanout")
@@ -569,7 +597,7 @@ async def test_after_a_restart_the_non_durable_exchange_is_waited_for_and_bound_
 
 
 async def test_a_memory_alarm_at_the_broker_does_not_stop_consuming_and_acking(
-    own_rabbitmq: OwnRabbitmq, name: str
+    own_rabbitmq: RabbitMQ, name: str
 ) -> None:
     with contextlib.closing(pika.BlockingConnection(pika.URLParameters(own_rabbitmq.url))) as connection:
         channel = connection.channel()
@@ -591,7 +619,7 @@ async def test_a_memory_alarm_at_the_broker_does_not_stop_consuming_and_acking(
             await asyncio.to_thread(own_rabbitmq.ctl, "set_vm_memory_high_watermark", "0.4")
 
 
-async def test_missing_permissions_are_faults(own_rabbitmq: OwnRabbitmq, name: str) -> None:
+async def test_missing_permissions_are_faults(own_rabbitmq: RabbitMQ, name: str) -> None:
     with contextlib.closing(pika.BlockingConnection(pika.URLParameters(own_rabbitmq.url))) as connection:
         channel = connection.channel()
         channel.queue_declare(name, durable=True)

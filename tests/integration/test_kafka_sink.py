@@ -353,10 +353,14 @@ async def test_nobody_there_is_refused() -> None:
 @asynccontextmanager
 async def deaf() -> AsyncIterator[str]:
     """A port that takes connections and never answers."""
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
         yield f"kafka://{host}:{port}"
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_nobody_answering_is_a_timeout(faults: Callable[[], list[str]]) -> None:

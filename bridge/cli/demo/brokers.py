@@ -41,12 +41,19 @@ class Brokers:
         """What runs of the private ones, in the order to end it."""
         return [process for broker in (self.rabbitmq, self.kafka) if broker for process in broker.processes]
 
-    def close(self) -> None:
-        """End the private ones at once and remove their data."""
+    def release(self) -> None:
+        """Leave the private ones running after this program; they were started with `outlives`."""
+        for process in self.processes:
+            process.release()
+
+    def close(self, *, keep_logs: bool = False) -> None:
+        """End the private ones at once and remove their data, with `keep_logs` all but the logs and settings."""
         for broker in (self.rabbitmq, self.kafka):
             if broker is not None:
                 broker.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+                shutil.rmtree(broker.data, ignore_errors=True)
+        if not keep_logs:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def files(say: Say) -> Files:

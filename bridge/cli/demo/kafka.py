@@ -30,6 +30,7 @@ class Kafka:
     def __init__(self, files: KafkaFiles, folder: Path, *, outlives: bool = False) -> None:
         self.folder = folder
         self.log = folder / "log"
+        self.data = folder / "data"
         self.port = free_port()
         self._files = files
         self._outlives = outlives
@@ -37,9 +38,9 @@ class Kafka:
         (folder / "log4j.properties").write_text(_LOG4J, "utf-8")
         (folder / "server.properties").write_text(self._properties(free_port()), "utf-8")
         # What `kafka-storage format` writes, without the second that its Java takes.
-        (folder / "data").mkdir()
+        self.data.mkdir()
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        (folder / "data/meta.properties").write_text(f"version=1\ncluster.id={cluster_id}\nnode.id=1\n", "utf-8")
+        (self.data / "meta.properties").write_text(f"version=1\ncluster.id={cluster_id}\nnode.id=1\n", "utf-8")
 
     @property
     def bootstrap(self) -> str:
@@ -114,7 +115,7 @@ class Kafka:
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": f"{self.folder}/data",
+            "log.dirs": str(self.data),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.replication.factor": "1",

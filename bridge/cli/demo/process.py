@@ -36,8 +36,8 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        # setpriv executes the command in its own place, so the pid is the command's. A preexec_fn would do the same, but
-        # is unsafe once there are threads.
+        # setpriv executes the command in its own place, so the pid is the command's. A preexec_fn would do the same,
+        # but is unsafe once there are threads.
         guard = () if outlives else ("setpriv", "--pdeathsig", "KILL", "--")
         with log.open("ab") as output:
             try:
@@ -114,7 +114,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, seconds
     return done.stdout
 
 
-def wait_until(probe: Callable[[], bool], what: str, process: Process, seconds: float = 60) -> None:
+def wait_until(probe: Callable[[], object], what: str, process: Process, seconds: float = 60) -> None:
     """Poll until `probe` is true; raises Unavailable when the process ends before that, or after `seconds`."""
     deadline = time.monotonic() + seconds
     while not probe():

@@ -21,6 +21,7 @@ class RabbitMQ:
     def __init__(self, files: RabbitFiles, folder: Path, *, outlives: bool = False) -> None:
         self.folder = folder
         self.log = folder / "log"
+        self.data = folder / "mnesia"
         self.port = free_port()
         self._files = files
         self._outlives = outlives
@@ -73,6 +74,10 @@ class RabbitMQ:
         self.stop()
         self.start()
 
+    def restart_app(self) -> None:
+        """Restart RabbitMQ within its Erlang machine: to clients the same as `restart`, in half the time."""
+        self.ctl("eval", "rabbit:stop(), rabbit:start().")
+
     def close(self) -> None:
         """End everything at once; the data is not needed any more."""
         self.kill()
@@ -102,7 +107,7 @@ class RabbitMQ:
             "RABBITMQ_HOME": str(self._files.home),
             "RABBITMQ_NODENAME": f"fedbridge-{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(dist_port),
-            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_MNESIA_BASE": str(self.data),
             "RABBITMQ_LOG_BASE": str(folder),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),

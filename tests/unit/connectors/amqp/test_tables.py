@@ -1,5 +1,6 @@
 """Field tables, both ways."""
 
+import re
 import struct
 from decimal import Decimal
 from typing import get_args
@@ -62,19 +63,17 @@ def test_order_and_repeats_are_kept() -> None:
     ("data", "reason", "words"),
     [
         (table(b"\x01a?"), "bad_header_table", "unknown field type b'?' at byte 6"),
-        (table(b"A\x00\x00\x00\x01?"), "bad_header_table", "should end"),
-        (table(b"\x01aA\x00\x00\x00\x01?"), "bad_header_table", "unknown field type"),
+        (table(b"\x01aA\x00\x00\x00\x01?"), "bad_header_table", "unknown field type b'?' at byte 11"),
         (table(b"\x01\xffV"), "bad_header_table", "not UTF-8 at byte 5"),
         (table(b"\x01aS\x00\x00\x00\x09x"), "bad_header_table", "should end at byte 12, not 20"),
-        (table(b"\x01aF\x00\x00\x00\x09"), "bad_header_table", "should end"),
+        (table(b"\x01aF\x00\x00\x00\x01" + b"\x01bV"), "bad_header_table", "at byte 7 should end at byte 12, not 14"),
         (table(b"\x01aV" * (MAX_HEADERS + 1)), "too_many_headers", "4097 entries"),
     ],
 )
 def test_malformed_tables_say_what_and_where(data: bytes, reason: str, words: str) -> None:
-    with pytest.raises((Malformed, IndexError, struct.error)) as caught:
+    with pytest.raises(Malformed, match=re.escape(words)) as caught:
         decode_table(data, 0)
-    if isinstance(caught.value, Malformed) and words != "should end":
-        assert (caught.value.reason, words in caught.value.detail) == (reason, True)
+    assert caught.value.reason == reason
 
 
 def nested(depth: int, kind: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import pytest
 from aiokafka.errors import (
     BrokerResponseError,
+    ClusterAuthorizationFailedError,
     CorruptRecordException,
     InvalidTimestampError,
     InvalidTopicError,
@@ -23,7 +24,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from bridge.errors import Disconnected
+from bridge.errors import Disconnected, RouteFault
 from bridge.message import Verdict
 from connectors.kafka import hooks
 from connectors.kafka.errors import REFUSALS, outcome_of, refusal_of, translated
@@ -85,3 +86,9 @@ def test_no_foreign_exception_leaves(raised: Exception, reason: str) -> None:
     ):
         raise raised
     assert caught.value.reason == reason
+
+
+def test_a_missing_permission_is_the_routes_fault() -> None:
+    with pytest.raises(RouteFault, match="grant the permission") as caught, translated("kafka://a:1", "connecting"):
+        raise ClusterAuthorizationFailedError
+    assert caught.value.reason == "forbidden"

@@ -1,0 +1,37 @@
+# What one does with a checkout; each target is a line that calls a tool.
+# On plain Debian with Python 3.11 or later: make setup && make demo
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup demo test check bench brokers brokers-stop
+
+setup: $(STAMP)  ## the environment, with .venv/bin/fedbridge
+
+$(STAMP): pyproject.toml
+	@.ci/venv $(PYTHON)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	@touch $@
+
+demo: setup  ## the story on real brokers
+	$(BIN)/fedbridge demo
+
+test: setup  ## the whole suite, on real brokers that it starts and stops
+	$(BIN)/python -m pytest
+
+check: setup  ## format, lint, types, and who may import whom
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## the speed of the relay beside its peers'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m tests.bench
+
+brokers: setup  ## real brokers in the background: eval "$(make -s brokers)"
+	@$(BIN)/python -m bridge.cli.demo --brokers-only
+
+brokers-stop: setup  ## ends what `make brokers` and `fedbridge demo --keep` left up
+	@$(BIN)/python -m bridge.cli.demo --stop

@@ -1,0 +1,28 @@
+"""Brokers that the contract suite may stop: one of each for the whole suite."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.demo.install import Files
+from bridge.cli.demo.kafka import Kafka
+from bridge.cli.demo.rabbitmq import RabbitMQ
+
+
+@pytest.fixture(scope="package")
+def stoppable_rabbitmq(broker_files: Files) -> Iterator[RabbitMQ]:
+    with tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder:
+        with contextlib.closing(RabbitMQ(broker_files.rabbit, Path(folder))) as broker:
+            broker.start()
+            yield broker
+
+
+@pytest.fixture(scope="package")
+def stoppable_kafka(broker_files: Files) -> Iterator[Kafka]:
+    with tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder:
+        with contextlib.closing(Kafka(broker_files.kafka, Path(folder))) as broker:
+            broker.start()
+            yield broker

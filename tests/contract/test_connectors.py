@@ -1,0 +1,39 @@
+"""Every connector against every check of the contract; what one cannot do is declared in its kit, with the reason."""
+
+import pytest
+
+from tests.contract import sink_checks, source_checks
+from tests.contract.amqp_kits import AmqpSourceKit
+from tests.contract.kafka_kits import KafkaSinkKit
+from tests.contract.kits import SinkCheck, SinkKit, SourceCheck, SourceKit
+from tests.contract.memory_kits import MemorySinkKit, MemorySourceKit
+
+
+@pytest.fixture(params=["memory", "amqp"])
+def source_kit(request: pytest.FixtureRequest) -> SourceKit:
+    if request.param == "memory":
+        return MemorySourceKit()
+    return AmqpSourceKit(request.getfixturevalue("stoppable_rabbitmq"))
+
+
+@pytest.fixture(params=["memory", "kafka"])
+async def sink_kit(request: pytest.FixtureRequest) -> SinkKit:
+    if request.param == "memory":
+        return MemorySinkKit()
+    kit = KafkaSinkKit(request.getfixturevalue("stoppable_kafka"))
+    await kit.prepare()
+    return kit
+
+
+@pytest.mark.parametrize("check", source_checks.CHECKS, ids=lambda check: check.__name__)
+async def test_source(source_kit: SourceKit, check: SourceCheck) -> None:
+    if reason := source_kit.cannot.get(check.__name__):
+        pytest.xfail(reason)
+    await check(source_kit)
+
+
+@pytest.mark.parametrize("check", sink_checks.CHECKS, ids=lambda check: check.__name__)
+async def test_sink(sink_kit: SinkKit, check: SinkCheck) -> None:
+    if reason := sink_kit.cannot.get(check.__name__):
+        pytest.xfail(reason)
+    await check(sink_kit)
