@@ -28,7 +28,7 @@ check: setup  ## format, lint, types, and who may import whom
 
 bench: setup  ## the speed of the relay beside its peers'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.amqp_to_kafka
 
 brokers: setup  ## real brokers in the background: eval "$(make -s brokers)"
 	@$(BIN)/python -m bridge.cli.demo --brokers-only

@@ -138,8 +138,6 @@ def _walk(directory: FilePath, depth: int) -> Iterator[FilePath]:
         return
     for name in names:
         entry = directory / name
-        if name.startswith("."):
-            continue
         if entry.is_dir():
             if depth:
                 yield from _walk(entry, depth - 1)

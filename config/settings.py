@@ -13,7 +13,7 @@ from config.errors import ConfigError, Problem
 from config.files import read_value
 from config.templates import Template
 from config.urls import BrokerUrl
-from config.values import Duration, Kind, Name, PositiveDuration, PositiveSize
+from config.values import Duration, Kind, Name, PositiveDuration, PositiveSize, Whole
 
 
 def _shape(value: object) -> str:
@@ -98,7 +98,7 @@ class BrokerSettings(_Table):
 class WindowSettings(_Table):
     """`window = { messages, bytes }`: what a route may hold unsettled."""
 
-    messages: int = Field(4000, ge=1, le=65535, description="Messages in hand at most; AMQP's prefetch follows.")
+    messages: Whole = Field(4000, ge=1, le=65535, description="Messages in hand at most; AMQP's prefetch follows.")
     bytes: PositiveSize = Field(ByteSize(32 * 1024 * 1024), description="Bytes in hand at most.")
 
 
@@ -107,7 +107,7 @@ class RetrySettings(_Table):
 
     initial: PositiveDuration = Field(0.2, description="The first wait; each further one doubles.")
     max: PositiveDuration = Field(30.0, description="The longest wait.")
-    refusals: int = Field(5, ge=0, description="How often a broker may refuse one message before on_error.")
+    refusals: Whole = Field(5, ge=0, description="How often a broker may refuse one message before on_error.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -130,7 +130,7 @@ class AmqpSourceSettings(_Table):
     declare: bool | None = Field(
         None, description="Create a missing queue. Default: true with an exchange, false with a queue alone."
     )
-    prefetch: int | None = Field(None, ge=1, le=65535, description="Default: window.messages.")
+    prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: window.messages.")
 
     @property
     def declares(self) -> bool:
@@ -167,7 +167,9 @@ class KafkaSinkSettings(_Table):
     topic: Template = Field(description="The topic, a template.")
     key: Template | None = Field(None, description="The record's key, a template. Default: the message's own key.")
     create: bool = Field(False, description="Create a missing topic with the cluster's defaults.")
-    max_in_flight: int | None = Field(None, ge=1, description="Messages unconfirmed at most. Default: the window.")
+    max_in_flight: Annotated[Whole, Field(ge=1)] | None = Field(
+        None, description="Messages unconfirmed at most. Default: the window."
+    )
 
 
 class FromTable(_Table):

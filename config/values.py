@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ByteSize, Field
+from pydantic_core import PydanticCustomError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
@@ -29,6 +30,12 @@ def parse_duration(value: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def _not_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "not a whole number")
+    return value
+
+
 def parse_listen(text: str) -> tuple[str, int]:
     """Split HOST:PORT (an IPv6 address in brackets) of a listener; port 0 is any free one; raises ValueError."""
     match = _LISTEN.fullmatch(text)
@@ -45,6 +52,9 @@ PositiveDuration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0,
 
 PositiveSize = Annotated[ByteSize, Field(gt=0)]
 """Bytes above 0, a number or written with a unit: "32MiB"."""
+
+Whole = Annotated[int, BeforeValidator(_not_bool)]
+"""A whole number; true and false are none, though Python says so."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 """A name of a broker, route, target, bridge or instance: it becomes part of queue names, client ids and labels."""

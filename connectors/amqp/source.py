@@ -52,24 +52,21 @@ async def open_source(
                 channel = await link.channel()
                 source = AmqpSource(link, channel, topology, prefetch)
                 await source.consume()
-        failure: BaseException | None = None
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(source.watch_connection(), name=f"{place.route}: amqp loss"),
-                tasks.create_task(
-                    source.watch_topology(assert_every, look_every), name=f"{place.route}: amqp bindings"
-                ),
-                tasks.create_task(_tick(link.reader), name=f"{place.route}: amqp liveness"),
-            ]
-            try:
-                yield source
-            except Exception as error:  # noqa: BLE001 - raised again below, outside of the group that would wrap it
-                failure = error
-            finally:
-                for task in running:
-                    task.cancel()
-        if failure is not None:
-            raise failure
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(source.watch_connection(), name=f"{name}: amqp loss"),
+                    tasks.create_task(source.watch_topology(assert_every, look_every), name=f"{name}: amqp bindings"),
+                    tasks.create_task(_tick(link.reader), name=f"{name}: amqp liveness"),
+                ]
+                try:
+                    yield source
+                finally:
+                    for task in running:
+                        task.cancel()
+        except BaseExceptionGroup as group:
+            error = group.exceptions[0]  # what the caller raised comes out as it was
+            raise error from error.__cause__
 
 
 class AmqpSource:
@@ -89,7 +86,7 @@ class AmqpSource:
         self._prefix = Prefix(self._base + 1)
         self._singly: set[int] = set()  # receipts that were acked beyond the prefix
         self._loss: FedbridgeError | None = None
-        self._cancelled = asyncio.Event()
+        self._cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def waiting(self) -> str | None:
@@ -140,8 +137,8 @@ class AmqpSource:
     async def flush(self) -> None:
         """Ack what was settled beyond a gap too, and wait until the broker has taken everything, by a basic.qos.
 
-        Its answer comes behind the deliveries that the broker has sent: reading goes on for it, and if more comes than the
-        window holds, the source is lost after this.
+        Its answer comes behind the deliveries that the broker has sent: reading goes on for it, and if more comes than
+        the window holds, the source is lost after this. Raises Disconnected.
         """
         if self._loss is not None:
             raise self._loss
@@ -158,22 +155,18 @@ class AmqpSource:
     async def watch_connection(self) -> None:
         """Wait for the loss of consumer, channel or connection, and note it."""
         closings = {self._channel.closing, self._channel.connection.closing}
-        async with asyncio.TaskGroup() as tasks:
-            cancelled = tasks.create_task(self._cancelled.wait(), name="amqp consumer cancelled")
-            try:
-                done, _ = await asyncio.wait({*closings, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                cancelled.cancel()
-                for closing in closings:
-                    closing.cancel()
+        try:
+            await asyncio.wait({*closings, self._cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            errors = [closing.exception() for closing in closings if closing.done() and not closing.cancelled()]
+        finally:
+            for closing in closings:
+                closing.cancel()
         queue = self._topology.queue
-        if cancelled in done:
-            self._lose(
-                Disconnected(f"{self._link.broker}: the broker cancelled the consumer of queue {queue}", "cancelled")
-            )
-            return
-        errors = [future.exception() for future in done if not future.cancelled()]
-        self._lose(explained(next(iter(errors), None), self._link.broker, f"consuming from queue {queue}"))
+        if self._cancelled.done():
+            text = f"{self._link.broker}: the broker cancelled the consumer of queue {queue}: was it deleted?"
+            self._lose(Disconnected(text, "cancelled"))
+        else:
+            self._lose(explained(next(iter(errors), None), self._link.broker, f"consuming from queue {queue}"))
 
     async def watch_topology(self, assert_every: float, look_every: float) -> None:
         """Assert the bindings from time to time, and note what they fail with as the loss of this source."""
@@ -190,7 +183,8 @@ class AmqpSource:
             self._reader.arrived.set()
 
     def _on_cancel(self, _frame: commands.Basic.Cancel) -> None:
-        self._cancelled.set()
+        if not self._cancelled.done():
+            self._cancelled.set_result(None)
 
     def _ack(self, receipt: int, multiple: bool) -> None:
         tag = receipt - self._base

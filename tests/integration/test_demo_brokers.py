@@ -1,10 +1,10 @@
 """The brokers that the tests stand on: they answer, keep their address and their data, and leave nothing behind."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aio_pika
@@ -70,13 +70,21 @@ def test_brokers_end_with_their_parent(tmp_path: Path) -> None:
     ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        os.kill(child, 0)
+        _wait(lambda: _stat(child).startswith("(sleep)"))  # until then it is setpriv that runs
         parent.kill()
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}/stat").exists() and _state(child) != "Z":
+    _wait(lambda: _stat(child) == "" or _stat(child).startswith("(sleep) Z"))
+
+
+def _wait(probe: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not probe():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def _stat(pid: int) -> str:
+    """Its name and state; empty when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().partition(" ")[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Properties, Verdict
@@ -319,6 +320,41 @@ async def test_a_waiter_gone_does_not_stop_the_sending(
         future.cancel()
         assert refused(await deliver(sink, numbered(100, 200))) == {}
     assert [int(record.value) for record in await read(kafka_bootstrap, topic)] == list(range(200))
+    assert faults() == []
+
+
+async def test_a_cancelled_send_has_sent_nothing(
+    broker: BrokerSettings, kafka_bootstrap: str, kafka_topic: MakeTopic
+) -> None:
+    topic = await kafka_topic()
+    async with open_sink(broker, to("{header.to}"), PLACE) as sink:
+        messages = [message._replace(headers=(("to", "string", topic),)) for message in numbered(0, 20)]
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(sink.send(messages[:10]), name="send")
+            await asyncio.sleep(0)  # it is looking up the topic
+            sending.cancel()
+        assert refused(await deliver(sink, messages[10:])) == {}
+    assert [int(record.value) for record in await read(kafka_bootstrap, topic)] == list(range(10, 20))
+
+
+async def test_a_topic_deleted_under_way_ends_the_sink(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, kafka_admin: AIOKafkaAdminClient, faults: Callable[[], list[str]]
+) -> None:
+    topic = await kafka_topic()
+    broker = patient(f"kafka://{kafka_bootstrap}")
+    async with open_sink(broker, to(topic), PLACE) as sink:
+        assert refused(await deliver(sink, numbered(0, 10))) == {}
+        await kafka_admin.delete_topics([topic])
+        while topic in await kafka_admin.list_topics():  # noqa: ASYNC110 - only the broker knows when
+            await asyncio.sleep(0.02)
+        outcomes = await deliver(sink, numbered(10, 20))
+        assert {outcome.verdict for outcome in outcomes} == {Verdict.UNKNOWN}
+        with pytest.raises(Disconnected):
+            await sink.room()
+    with pytest.raises(RouteFault, match="does not exist"):
+        async with open_sink(broker, to(topic), PLACE):
+            pass
+    assert topic not in await kafka_admin.list_topics()
     assert faults() == []
 
 

@@ -44,29 +44,37 @@ def _play(keep: bool, messages: int, say: Say) -> None:
     if keep:
         _refuse_second()
     brokers = real.start(say, outlives=keep)
-    clean = left = False
+    clean = interrupted = False
     try:
-        for name, url in brokers.endpoints.items():
-            say(f"{'RabbitMQ' if 'AMQP' in name else 'Kafka'} answers at {url}")
-        own = brokers.rabbitmq is not None and brokers.kafka is not None
-        story = Story(brokers, say, tag="" if own else f"-{secrets.token_hex(3)}", outlives=keep)
-        with contextlib.ExitStack() as undo:
-            undo.callback(story.close)
-            findings = story.play(messages)
-            clean = _conclude(findings, say)
-            if keep and clean:
-                _leave(brokers, story, say)
-                left = True
-                undo.pop_all()
-        if brokers.rabbitmq is None and not left:
-            say(f"the queue {story.queue} stays on your RabbitMQ: delete it there")
+        clean = _tell(brokers, keep, messages, say)
+    except (KeyboardInterrupt, SystemExit):
+        interrupted = True
+        raise
     finally:
-        if not left:
-            brokers.close(keep_logs=not clean)
-            if not clean:
-                say(f"the logs are in {brokers.folder}")
+        failed = not clean and not interrupted
+        if not (keep and clean):
+            brokers.close(keep_logs=failed)
+        if failed:
+            say(f"the logs are in {brokers.folder}")
     if not clean:
         raise typer.Exit(_NEGATIVE)
+
+
+def _tell(brokers: Brokers, keep: bool, messages: int, say: Say) -> bool:
+    """Play the story and print what came of it; whether all is well. With `keep`, and if it is, all stays up."""
+    for name, url in brokers.endpoints.items():
+        say(f"{'RabbitMQ' if 'AMQP' in name else 'Kafka'} answers at {url}")
+    own = brokers.rabbitmq is not None and brokers.kafka is not None
+    story = Story(brokers, say, tag="" if own else f"-{secrets.token_hex(3)}", outlives=keep)
+    with contextlib.ExitStack() as undo:
+        undo.callback(story.close)
+        clean = _conclude(story.play(messages), say)
+        if keep and clean:
+            _leave(brokers, story, say)
+            undo.pop_all()
+        elif brokers.rabbitmq is None:
+            say(f"the queue {story.queue} stays on your RabbitMQ: delete it there")
+    return clean
 
 
 def _conclude(findings: Findings, say: Say) -> bool:

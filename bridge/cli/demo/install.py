@@ -68,7 +68,11 @@ def cache_folder() -> Path:
     """`.brokers` in the checkout this code belongs to, else ~/.cache/fedbridge; made when it is missing."""
     checkout = Path(__file__).resolve().parents[3]
     folder = checkout / ".brokers" if (checkout / "pyproject.toml").exists() else Path.home() / ".cache" / "fedbridge"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lock").touch()
+    except OSError as error:
+        raise Unavailable(f"the brokers' files have no place: {error}") from None
     return folder
 
 

@@ -37,7 +37,7 @@ class Process:
         self.name = name
         self.log = log
         # setpriv executes the command in its own place, so the pid is the command's. A preexec_fn would do the same,
-        # but is unsafe once there are threads.
+        # but is unsafe once there are threads. (A parent that is killed within the first milliseconds is not noticed.)
         guard = () if outlives else ("setpriv", "--pdeathsig", "KILL", "--")
         with log.open("ab") as output:
             try:

@@ -41,7 +41,7 @@ def difference(sent: Sequence[str], got: Sequence[str]) -> str | None:
         parts.append(f"{twice} more than once")
     if not missing and not foreign and first != list(dict.fromkeys(sent)):
         parts.append("in another order")
-    return ", ".join(parts)
+    return ", ".join(parts) or "fewer of the same than were sent"
 
 
 def counters(exposition: str) -> dict[str, int]:

@@ -78,7 +78,7 @@ class Story:
 
     @property
     def processes(self) -> list[Process]:
-        """What runs of it, in the order to end it: the bridge first."""
+        """What runs of it, the newest first."""
         return [process for process in reversed(self._running) if process.running()]
 
     def close(self) -> None:

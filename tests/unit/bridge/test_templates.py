@@ -87,6 +87,10 @@ def test_an_empty_routing_key_is_there() -> None:
     assert render_text(Template.parse("{routing_key:d}"))(EMPTY) == ""
 
 
+def test_an_empty_key_is_there() -> None:
+    assert render_bytes(Template.parse("{key:d}"))(EMPTY._replace(key=b"")) == b""
+
+
 def test_a_field_nobody_knows_is_an_error_when_it_is_compiled() -> None:
     with pytest.raises(ValueError, match="no template field is named nope"):
         render_text(Template("{nope}", (TemplateField("nope"),)))

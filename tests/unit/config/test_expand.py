@@ -42,6 +42,8 @@ def test_a_file_loses_its_final_newline_only(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff")
     with pytest.raises(ValueError, match="is not UTF-8 text"):
         expand(f"${{file:{tmp_path}/binary}}", {})
+    with pytest.raises(ValueError, match="no file has such a name"):
+        expand("${file:\0}", {})
 
 
 @given(st.text())

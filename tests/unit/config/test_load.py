@@ -125,6 +125,8 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
          "not true or false"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
          "(known are enabled, from, to, window, on_error, retry)"]),
+        ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
+         "(known are enabled, from, to, window, on_error, retry)"]),
         ("", ["FILE:5:9: routes.x: needs from"]),
     ],
 )  # fmt: skip
@@ -153,6 +155,12 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
         ("to.kafka = { topic = 'x' }\nwindow.messages = 'many'", ["FILE:8:8: routes.x.window.messages: is \"many\", "
          "not a whole number"]),
         ("to.kafka = { topic = 'x' }\nwindow.messages = 1.5", ["FILE:8:8: routes.x.window.messages: is 1.5, "
+         "not a whole number"]),
+        ("to.kafka = { topic = 'x', max_in_flight = true }", ["FILE:7:27: routes.x.to.kafka.max_in_flight: is true, "
+         "not a whole number"]),
+        ("to.kafka = { topic = 'x', max_in_flight = 0 }", ["FILE:7:27: routes.x.to.kafka.max_in_flight: is 0, "
+         "not 1 or more"]),
+        ("to.kafka = { topic = 'x' }\nwindow.messages = true", ["FILE:8:8: routes.x.window.messages: is true, "
          "not a whole number"]),
         ("to.kafka = { topic = 'x' }\nwindow.bytes = '1 parsec'", ["FILE:8:8: routes.x.window.bytes: is \"1 parsec\", "
          'not a size; write for example "32MiB"']),

@@ -52,7 +52,7 @@ def test_every_kind_of_value_comes_from_the_environment(tmp_path: Path) -> None:
             "FEDBRIDGE_ROUTES__TWO__TO__KAFKA__OTHER__TOPIC": "changed",
             "FEDBRIDGE_ROUTES__TWO__TO__KAFKA__KAFKA__CREATE": "true",
             "FEDBRIDGE_BROKERS__RABBIT__URL": '["amqp://a", "amqp://b"]',
-            "FEDBRIDGE_BROKERS__RABBIT__PASSWORD": '["$${no reference}',
+            "FEDBRIDGE_BROKERS__RABBIT__PASSWORD": '["$${no reference}"]',
             "FEDBRIDGE_BROKERS__RABBIT__HEARTBEAT": "3s",
             "FEDBRIDGE_BRIDGE__NAME": "shop",
         },
@@ -65,7 +65,7 @@ def test_every_kind_of_value_comes_from_the_environment(tmp_path: Path) -> None:
     assert [str(target.topic) for target in settings.routes["two"].targets.settings] == ["t", "changed"]
     assert [target.create for target in settings.routes["two"].targets.settings] == [True, False]
     assert settings.brokers["rabbit"].shown == "amqp://a:5672/, amqp://b:5672/"
-    assert settings.brokers["rabbit"].login() == (None, '["$${no reference}')
+    assert settings.brokers["rabbit"].login() == (None, '["$${no reference}"]')
     assert (settings.brokers["rabbit"].heartbeat, settings.bridge.name) == (3.0, "shop")
 
 
@@ -113,6 +113,14 @@ def test_a_wrong_variable_is_named(tmp_path: Path, variable: str, value: str, to
     assert problems(tmp_path, {f"FEDBRIDGE_{variable}": value}) == [told]
 
 
+def test_what_is_missing_in_a_table_of_the_file_is_told_there(tmp_path: Path) -> None:
+    file = tmp_path / "fedbridge.toml"
+    file.write_text("[routes.x]\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file, {"FEDBRIDGE_ROUTES__X__WINDOW__MESSAGES": "1"})
+    assert {problem.where for problem in caught.value.problems} == {f"{file}:1:9"}
+
+
 def test_secrets_in_files_and_in_folders(tmp_path: Path) -> None:
     settings = loaded(
         tmp_path,
@@ -148,7 +156,8 @@ def test_a_secret_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_folders_that_lead_in_a_circle_end(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     folder.mkdir()
-    (folder / "brokers").symlink_to(folder)
+    for name in ("brokers", "routes", "log"):
+        (folder / name).symlink_to(folder)
     (folder / "log__level").write_text("debug")
     file = tmp_path / "fedbridge.toml"
     file.write_text(TOML)

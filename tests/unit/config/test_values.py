@@ -50,6 +50,12 @@ def test_a_listener() -> None:
     assert parse_listen("[::1]:0") == ("::1", 0)
 
 
+@pytest.mark.parametrize("text", ["", "h", "h:", ":1", "h:65536", "::1:5", "h:1 "])
+def test_what_is_no_listener(text: str) -> None:
+    with pytest.raises(ValueError, match="not HOST:PORT"):
+        parse_listen(text)
+
+
 @given(st.text(st.sampled_from("12:.[]a") | st.characters(), max_size=20))
 def test_any_text_is_a_listener_or_a_value_error(text: str) -> None:
     try:

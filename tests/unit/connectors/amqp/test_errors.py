@@ -16,7 +16,7 @@ from aiormq.exceptions import (
 )
 
 from bridge.errors import Disconnected, RouteFault
-from connectors.amqp.errors import translated
+from connectors.amqp.errors import missing, translated
 
 BROKER = "amqp://rabbit:5672/"
 
@@ -69,6 +69,12 @@ def test_a_bug_and_our_own_errors_pass(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, translated(BROKER, "doing this"):
         raise error
     assert caught.value is error
+
+
+def test_only_a_404_that_says_so_means_missing() -> None:
+    assert missing(ChannelNotFoundEntity(404, "NOT_FOUND - no queue 'q' in vhost '/'"))
+    assert missing(ChannelNotFoundEntity(404, "NOT_FOUND - no exchange 'e' in vhost '/'"))
+    assert not missing(ChannelNotFoundEntity(404, "NOT_FOUND - home node of durable queue 'q' is down or inaccessible"))
 
 
 async def test_a_cancellation_of_ours_passes() -> None:

@@ -59,8 +59,8 @@ async def wire() -> AsyncIterator[Wire]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - the socket sets no event of ours
+        while not condition():  # noqa: ASYNC110 - the socket sets no event of ours
+            await asyncio.sleep(0.005)
 
 
 async def test_every_byte_goes_through_feed_data_and_only_deliveries_are_diverted(wire: Wire) -> None:

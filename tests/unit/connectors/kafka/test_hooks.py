@@ -21,6 +21,7 @@ async def test_a_producer_has_what_is_hooked() -> None:
     assert list(inspect.signature(Sender._send_produce_req).parameters) == ["self", "node_id", "batches"]
     assert producer.client._topics == set()
     assert producer.client._conns == {}
+    assert producer.client._sync_task is None
     for name in ("send", "get_random_node", "force_metadata_update", "close"):
         assert callable(getattr(producer.client, name))
     for name in ("partitions_for_topic", "available_partitions_for_topic"):

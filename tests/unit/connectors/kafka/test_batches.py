@@ -1,0 +1,104 @@
+"""Messages packed into batches by partition."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiokafka.record.default_records import DefaultRecordBatch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.message import DELIVERED, Message, Outcome, Verdict
+from connectors.kafka.batches import BATCH_SIZE, Batch, Course, Submission, pack
+from connectors.kafka.partitioner import Partitioner
+from connectors.kafka.topics import Target
+
+NOWHERE = Outcome(Verdict.REJECTED, "missing_topic", "no such topic")
+
+
+def by_key(message: Message) -> bytes | None:
+    return message.key
+
+
+def packed(
+    messages: Sequence[Message], courses: dict[str | None, Course], name: Callable[[Message], str] = lambda message: "t"
+) -> tuple[Submission, list[Batch]]:
+    loop = asyncio.new_event_loop()
+    try:
+        submission = Submission(messages, loop.create_future())
+    finally:
+        loop.close()
+    return submission, pack(submission, [name(message) for message in messages], courses, by_key, Partitioner())
+
+
+def bodies(batch: Batch) -> list[bytes | None]:
+    return [record.value for record in DefaultRecordBatch(bytes(batch.builder._build()))]
+
+
+@given(st.lists(st.tuples(st.none() | st.binary(max_size=2), st.integers(0, 300))), st.integers(1, 5))
+def test_every_message_is_in_one_batch_in_order(shapes: list[tuple[bytes | None, int]], partitions: int) -> None:
+    messages = [Message(b"%05d" % at + b"x" * size, "u", key=key) for at, (key, size) in enumerate(shapes)]
+    limit = 600
+    submission, batches = packed(messages, {"t": Target("t", partitions, range(partitions), limit)})
+    assert all(outcome is DELIVERED for outcome in submission.outcomes)
+    assert sorted(position for batch in batches for position in batch.positions) == list(range(len(messages)))
+    for partition in range(partitions):
+        in_order = [position for batch in batches if batch.partition == partition for position in batch.positions]
+        assert in_order == sorted(in_order)
+    for batch in batches:
+        assert batch.builder.closed()
+        assert bodies(batch) == [messages[position].body for position in batch.positions]
+        assert len(batch.builder._build()) <= limit
+
+
+@given(st.integers(1, 3000))
+def test_a_batch_is_refused_exactly_above_the_limit(size: int) -> None:
+    messages = [Message(b"a", "u"), Message(b"x" * size, "u"), Message(b"b", "u")]
+    whole, (alone,) = packed([messages[1]], {"t": Target("t", 1, [0], None)})
+    assert whole.outcomes == [DELIVERED]
+    exact = len(alone.builder._build())
+    for limit, fits in ((exact, True), (max(exact - 1, 90), exact - 1 < 90)):
+        submission, batches = packed(messages, {"t": Target("t", 1, [0], limit)})
+        reasons = [outcome.reason for outcome in submission.outcomes]
+        assert reasons == (["", "", ""] if fits else ["", "too_large", ""])
+        sent = [body for batch in batches for body in bodies(batch)]
+        assert sent == [message.body for message in messages if fits or message is not messages[1]]
+
+
+def test_a_record_above_the_usual_batch_goes_where_the_topic_takes_it() -> None:
+    large = Message(b"x" * (2 * BATCH_SIZE), "u")
+    submission, batches = packed([Message(b"a", "u"), large, Message(b"b", "u")], {"t": Target("t", 1, [0], 10**7)})
+    assert submission.outcomes == [DELIVERED] * 3
+    assert [batch.positions for batch in batches] == [[0], [1], [2]]
+
+
+def test_what_has_no_course_or_no_bytes_is_refused_and_its_neighbours_go() -> None:
+    messages = [
+        Message(b"0", "u", "good"),
+        Message(b"1", "u", "bad"),
+        Message(b"2", "u", "good", headers=(("\udcff", "void", None),)),
+        Message(b"3", "u", "other"),
+    ]
+    courses: dict[str | None, Course] = {
+        "good": Target("good", 1, [0], None),
+        "bad": NOWHERE,
+        "other": Target("other", 1, [0], None),
+    }
+    submission, batches = packed(messages, courses, lambda message: message.address)
+    assert [outcome.reason for outcome in submission.outcomes] == ["", "missing_topic", "unencodable", ""]
+    assert [(batch.topic, batch.positions) for batch in batches] == [("good", [0]), ("other", [3])]
+
+
+def test_null_keys_keep_to_partitions_with_a_leader() -> None:
+    _, batches = packed([Message(b"", "u")] * 5, {"t": Target("t", 9, [4], None)})
+    assert [(batch.partition, batch.positions) for batch in batches] == [(4, [0, 1, 2, 3, 4])]
+
+
+def test_a_batch_gives_its_records_again() -> None:
+    messages = [Message(b"a", "u", key=b"k", properties={"timestamp": 1}), Message(b"b", "v", key=b"k")]
+    _, (batch,) = packed(messages, {"t": Target("t", 1, [0], None)})
+    batch.builder._build()
+    records = batch.records(by_key)
+    assert [(position, record.value, record.timestamp) for position, record in records] == [
+        (0, b"a", 1),
+        (1, b"b", None),
+    ]
