@@ -31,7 +31,7 @@ bench: setup  ## the speed of the relay beside its peers'
 	$(BIN)/python -m tests.bench.amqp_to_kafka
 
 brokers: setup  ## real brokers in the background: eval "$(make -s brokers)"
-	@$(BIN)/python -m bridge.cli.demo --brokers-only
+	@$(BIN)/fedbridge demo --brokers-only
 
 brokers-stop: setup  ## ends what `make brokers` and `fedbridge demo --keep` left up
-	@$(BIN)/python -m bridge.cli.demo --stop
+	@$(BIN)/fedbridge demo --stop

@@ -30,9 +30,7 @@ class Bridge:
         self.process: Process
 
     def start(self) -> None:
-        self.process = Process(
-            "fedbridge", [sys.executable, "-m", "bridge", "run", "-c", str(self.config)], self.log
-        )
+        self.process = Process("fedbridge", [sys.executable, "-m", "bridge", "run", "-c", str(self.config)], self.log)
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text; status 0 while nobody answers."""
@@ -56,7 +54,9 @@ class Bridge:
 
     def wait_state(self, state: str, name: str = "updates") -> str:
         """Wait for a state and give its reason."""
-        wait(lambda: self.route(name)[0] == state, lambda: f"{name} to be {state}, not {self.route(name)}\n{self.tail()}")
+        wait(
+            lambda: self.route(name)[0] == state, lambda: f"{name} to be {state}, not {self.route(name)}\n{self.tail()}"
+        )
         return self.route(name)[1]
 
     def metric(self, series: str) -> float:
@@ -78,6 +78,10 @@ class Bridge:
         """SIGTERM, and the exit code."""
         self.process.signal(signal.SIGTERM)
         return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL; nothing happens when it has ended."""
+        self.process.kill()
 
     def tail(self) -> str:
         return self.log.read_text()[-3000:] if self.log.exists() else ""

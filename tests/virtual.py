@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: when nothing is ready it goes straight to the next timer, so that tests never wait."""
+"""An event loop whose clock jumps: when nothing is ready it goes straight to the next timer; tests never wait."""
 
 import asyncio
 import selectors

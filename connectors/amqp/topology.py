@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from bridge.errors import RouteFault
+from bridge.errors import Disconnected, RouteFault
 from bridge.ports import Place
 from config.settings import AmqpSourceSettings
 from connectors.amqp.connection import Link
@@ -138,7 +138,7 @@ class Topology:
                 for key in self._settings.keys:
                     await channel.queue_bind(self.queue, exchange, routing_key=key)
             except ChannelNotFoundEntity as error:
-                if "no exchange" not in str(error):
-                    raise
+                if "no exchange" not in str(error):  # the queue was deleted: the next open sees what to do
+                    raise Disconnected(f"{self._link.broker}: queue {self.queue} is gone", "cancelled") from error
                 return False
         return True

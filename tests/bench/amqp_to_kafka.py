@@ -47,6 +47,9 @@ def main(
     try:
         with brokers.running(_say) as both, tempfile.TemporaryDirectory(prefix="fedbridge-bench-") as folder:
             endpoints = Endpoints(both.amqp_url, both.kafka_bootstrap)
+            if pairs:
+                _say("warming up the brokers")
+                asyncio.run(_alternate(endpoints, iter((ours, peer)), max(1, messages // 4), Path(folder)))
             runs = asyncio.run(_alternate(endpoints, _turns(ours, peer, pairs), messages, Path(folder)))
             if profile is not None:
                 run = asyncio.run(measure(ours, endpoints, messages, Path(folder), profile))
@@ -55,7 +58,7 @@ def main(
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
     if runs:
-        Console().print(report.table(runs, ours.name, peer.name))
+        Console(width=100).print(report.table(runs, ours.name, peer.name))
         if json is not None:
             settings: dict[str, object] = {"messages": messages, "pairs": pairs, "mq-bridge": tuning._asdict()}
             report.write(json, runs, ours.name, peer.name, settings)

@@ -42,7 +42,7 @@ class Endpoints(NamedTuple):
 class Tuning(NamedTuple):
     """What mq-bridge leaves to its user; the defaults are the best that were found (see `amqp_to_kafka`)."""
 
-    batch: int = 1000
+    batch: int = 512
     prefetch: int = 10_000
     concurrency: int = 1
 

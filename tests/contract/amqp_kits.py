@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pika
 
@@ -40,7 +41,7 @@ class AmqpSourceKit:
     async def start(self) -> None:
         await asyncio.to_thread(self._broker.start)
 
-    def _publish(self, bodies: Sequence[bytes], headers: dict[str, object]) -> None:
+    def _publish(self, bodies: Sequence[bytes], headers: dict[str, Any]) -> None:
         with pika.BlockingConnection(pika.URLParameters(self._broker.url)) as connection:
             channel = connection.channel()
             channel.queue_declare(self._queue, durable=True)

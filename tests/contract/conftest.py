@@ -14,15 +14,19 @@ from bridge.cli.demo.rabbitmq import RabbitMQ
 
 @pytest.fixture(scope="package")
 def stoppable_rabbitmq(broker_files: Files) -> Iterator[RabbitMQ]:
-    with tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder:
-        with contextlib.closing(RabbitMQ(broker_files.rabbit, Path(folder))) as broker:
-            broker.start()
-            yield broker
+    with (
+        tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder,
+        contextlib.closing(RabbitMQ(broker_files.rabbit, Path(folder))) as broker,
+    ):
+        broker.start()
+        yield broker
 
 
 @pytest.fixture(scope="package")
 def stoppable_kafka(broker_files: Files) -> Iterator[Kafka]:
-    with tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder:
-        with contextlib.closing(Kafka(broker_files.kafka, Path(folder))) as broker:
-            broker.start()
-            yield broker
+    with (
+        tempfile.TemporaryDirectory(prefix="fedbridge-contract-", ignore_cleanup_errors=True) as folder,
+        contextlib.closing(Kafka(broker_files.kafka, Path(folder))) as broker,
+    ):
+        broker.start()
+        yield broker

@@ -19,7 +19,7 @@ def bridge(tmp_path: Path) -> Iterator[Callable[[str], Bridge]]:
             folder.mkdir()
             made = Bridge(folder, toml)
             made.start()
-            ends.callback(lambda: made.process.kill())
+            ends.callback(made.kill)
             return made
 
         yield make

@@ -197,7 +197,7 @@ async def test_null_keys_spread_over_partitions(
     ],
     ids=["too_large", "timestamp_after", "timestamp_before", "null_key"],
 )
-async def test_one_bad_record_is_refused_alone(  # noqa: PLR0917 - fixtures and parameters
+async def test_one_bad_record_is_refused_alone(
     broker: BrokerSettings,
     kafka_bootstrap: str,
     kafka_topic: MakeTopic,

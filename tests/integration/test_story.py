@@ -8,7 +8,7 @@ from pathlib import Path
 import pika
 import pytest
 
-import bridge.cli.demo.services as services
+from bridge.cli.demo import services
 from bridge.cli.demo.process import Process
 from bridge.cli.demo.rabbitmq import RabbitMQ
 from tests.conftest import MakeTopic

@@ -21,7 +21,7 @@ from bridge.cli.demo.install import Say, cache_folder
 from bridge.cli.demo.report import arrivals, tallies
 from bridge.cli.demo.story import Findings, Story
 
-_STOP = f"{sys.executable} -m bridge.cli.demo --stop"
+_STOP = "fedbridge demo --stop"
 _NEGATIVE, _UNREACHABLE, _TERMINATED = 1, 69, 143
 
 

@@ -1,0 +1,18 @@
+from bridge.mapping import Refusal, map_batch
+from bridge.message import Delivery, Message, Outcome, Undecodable, Verdict
+
+GOOD = Message(b"body", "uid", "key", "exchange")
+BAD = Undecodable(b"raw", b"body", "too_deep", "byte 7", "key", "exchange")
+
+
+def test_messages_pass_as_they_are() -> None:
+    messages, refusals = map_batch([Delivery(GOOD, 1, 4), Delivery(GOOD, 2, 4)])
+    assert messages == [GOOD, GOOD]
+    assert messages[0] is GOOD
+    assert refusals == []
+
+
+def test_what_cannot_be_decoded_is_refused_at_its_position_and_its_neighbours_pass() -> None:
+    messages, refusals = map_batch([Delivery(GOOD, 1, 4), Delivery(BAD, 2, 4), Delivery(GOOD, 3, 4)])
+    assert refusals == [Refusal(1, Outcome(Verdict.REJECTED, "too_deep", "byte 7"))]
+    assert messages == [GOOD, Message(b"body", "", "key", "exchange"), GOOD]

@@ -1,0 +1,173 @@
+"""What the model of the relay does not show: the route's states, and permanent faults and bugs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bridge.errors import RouteFault
+from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
+from bridge.metrics import Metrics
+from bridge.ports import Place, Source
+from bridge.relay import RelaySettings
+from bridge.supervisor import Route, RoutePlan, State, Timings
+from config.settings import OnError, RetrySettings, WindowSettings
+from connectors import memory
+from tests.virtual import VirtualLoop
+
+PLACE = Place("bridge", "node", "route", 10, 1000)
+
+
+class Setting:
+    """A route between two memory brokers in virtual time, whose source can be made to fail for good."""
+
+    def __init__(self, on_error: OnError = "stop") -> None:
+        self.loop = VirtualLoop()
+        self.origin, self.target = memory.MemoryBroker(), memory.MemoryBroker()
+        self.failure: Exception | None = None
+        self.opened = 0
+        self.stop = asyncio.Event()
+        self.registry = CollectorRegistry()
+        settings = RelaySettings("route", {"sink": None}, WindowSettings(messages=10), RetrySettings(), on_error)
+        plan = RoutePlan(
+            settings,
+            ("origin", self.open_source),
+            {"sink": ("target", lambda: memory.open_sink(self.target, "out", PLACE))},
+        )
+
+        async def run() -> int:
+            self.route = Route(plan, Metrics(self.registry, "test"), Timings())
+            return await self.route.run(self.stop, 5.0)
+
+        self.running = self.loop.create_task(run())
+
+    @asynccontextmanager
+    async def open_source(self) -> AsyncIterator[Source]:
+        self.opened += 1
+        if self.failure is not None:
+            raise self.failure
+        async with memory.open_source(self.origin, "in", PLACE) as source:
+            yield source
+
+    def state(self) -> State:
+        return self.route.state
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"fedbridge_{name}", {"route": "route", **labels})
+
+
+@pytest.fixture
+def setting(request: pytest.FixtureRequest) -> Iterator[Setting]:
+    made = Setting(*getattr(request, "param", ()))
+    yield made
+    made.loop.end(made.running)
+
+
+def test_a_route_runs_when_source_and_sinks_are_open(setting: Setting) -> None:
+    setting.target.stop()
+    setting.loop.pass_time(0.1)
+    assert setting.state() is State.BACKING_OFF
+    assert setting.value("connection_up", broker="origin", role="source") == 1
+    assert setting.value("connection_up", broker="target", role="sink") == 0
+    assert setting.value("route_state", state="backing_off") == 1
+    setting.target.start()
+    setting.loop.pass_time(5)
+    assert setting.state() is State.RUNNING
+    assert setting.route.reason == ""
+    assert setting.value("connection_up", broker="target", role="sink") == 1
+    assert setting.value("reconnects_total", broker="target", role="sink", reason="refused") is None, "a first one"
+    setting.target.cut()
+    setting.loop.pass_time(5)
+    assert setting.value("reconnects_total", broker="target", role="sink", reason="lost") is None, "not used, not seen"
+
+
+def test_a_lost_source_is_a_reconnect(setting: Setting) -> None:
+    setting.loop.pass_time(0.1)
+    setting.origin.cut()
+    setting.loop.pass_time(5)
+    assert setting.value("reconnects_total", broker="origin", role="source", reason="lost") == 1
+    assert setting.state() is State.RUNNING
+
+
+def test_the_backoff_grows_and_starts_afresh_after_progress(setting: Setting) -> None:
+    setting.loop.pass_time(0.1)
+    setting.origin.stop()
+    setting.loop.pass_time(120)
+    assert 6 <= setting.opened <= 12, "0.5 s, doubling to 30 s"
+    setting.origin.start()
+    setting.loop.pass_time(40)
+    setting.origin.publish("in", Message(b"x", "1"))
+    setting.loop.pass_time(1)
+    opened = setting.opened
+    setting.origin.cut()
+    setting.loop.pass_time(1)
+    assert setting.opened == opened + 1, "the first wait again"
+
+
+def test_a_permanent_fault_fails_the_route_and_is_probed_slowly(setting: Setting) -> None:
+    setting.failure = RouteFault("queue orders does not exist", "missing")
+    setting.loop.pass_time(10)
+    assert setting.state() is State.FAILED
+    assert setting.route.reason == "source: queue orders does not exist"
+    assert setting.opened == 1
+    setting.failure = None
+    setting.loop.pass_time(60)
+    assert setting.state() is State.RUNNING
+
+
+def test_a_bug_is_retried_and_then_fails_the_route(setting: Setting) -> None:
+    setting.failure = ZeroDivisionError("oops")
+    setting.loop.pass_time(1)
+    assert setting.state() is State.BACKING_OFF
+    setting.loop.pass_time(60)
+    assert setting.state() is State.FAILED
+    assert "oops" in setting.route.reason
+
+
+def test_a_refused_message_stops_the_route_until_it_is_stopped(setting: Setting) -> None:
+    setting.target.judge = lambda message: (
+        Outcome(Verdict.REJECTED, "too_large", "5 MiB") if message.uid == "2" else DELIVERED
+    )
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(5)))
+    setting.loop.pass_time(100)
+    assert setting.state() is State.FAILED
+    assert setting.route.reason == "a message was refused at sink: too_large: 5 MiB (uid 2)"
+    assert [m.uid for m in setting.origin.messages("in") if isinstance(m, Message)] == ["2"], "it stays, alone"
+    assert not setting.running.done()
+    setting.stop.set()
+    setting.loop.pass_time(1)
+    assert setting.running.result() == 0
+
+
+@pytest.mark.parametrize("setting", [("drop",)], indirect=True)
+def test_an_undecodable_message_is_dropped_and_counted_where_the_route_says_so(setting: Setting) -> None:
+    bad = Undecodable(b"", b"x", "too_deep", "byte 7")
+    setting.origin.publish("in", Message(b"x", "1"), bad, Message(b"x", "2"))
+    setting.loop.pass_time(10)
+    assert setting.state() is State.RUNNING
+    assert setting.value("messages_total", outcome="dropped") == 1
+    assert setting.value("messages_total", outcome="delivered") == 2
+    assert not setting.origin.messages("in")
+
+
+def test_a_stop_while_the_source_is_away_drains_what_is_in_hand(setting: Setting) -> None:
+    setting.loop.pass_time(0.1)
+    setting.origin.stop()
+    setting.loop.pass_time(0.1)
+    setting.stop.set()
+    setting.loop.pass_time(1)
+    assert setting.running.result() == 0
+
+
+def test_a_drain_that_takes_too_long_says_how_much_was_left(setting: Setting) -> None:
+    setting.loop.pass_time(0.1)
+    setting.target.latency = 60
+    setting.origin.publish("in", Message(b"x", "1"))
+    setting.loop.pass_time(0.1)
+    setting.stop.set()
+    setting.loop.pass_time(6)
+    assert setting.running.result() == 1
+    assert setting.value("messages_total", outcome="returned") == 1
+    assert len(setting.origin.messages("in")) == 1
