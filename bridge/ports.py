@@ -3,7 +3,8 @@
 A connector gives `open_source(...)` and `open_sink(...)`, async context managers that yield these, connected: an open
 source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`, within
 the broker's `connect_timeout`; leaving the context closes the connection, bounded by `broker_timeout`, and never raises
-for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens anew.
+for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens anew. A
+connector that learns of a loss while nobody asks cancels the body of its context and raises Disconnected from it.
 """
 
 import asyncio
@@ -29,8 +30,8 @@ class Source(Protocol):
         """Wait for messages and give 1 to `limit` of them, in the source's order; may wait for ever.
 
         Never raises for what a broker sends: input that cannot be decoded is an `Undecodable`. Raises Disconnected when
-        the connection is lost and everything received before was handed out. Cancel-safe: a cancelled call has taken
-        nothing.
+        the connection is lost, at once: what was read ahead comes again, or is handed out first where it does not.
+        Cancel-safe: a cancelled call has taken nothing.
         """
 
     def settle(self, receipts: Sequence[Receipt]) -> None:

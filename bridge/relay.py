@@ -18,7 +18,7 @@ from bridge.mapping import map_batch
 from bridge.message import Delivery, Message, Outcome
 from bridge.metrics import RouteMeters
 from bridge.ports import Source
-from bridge.until import until
+from bridge.tasks import until
 from config.settings import OnError, RetrySettings, WindowSettings
 
 

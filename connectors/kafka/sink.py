@@ -16,6 +16,7 @@ from functools import partial
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
+from bridge.tasks import ungrouped
 from bridge.templates import render_bytes, render_text
 from config.settings import BrokerSettings, KafkaSinkSettings
 from connectors.kafka.batches import Batch, Course, Key, Submission, pack
@@ -39,14 +40,13 @@ async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: 
     """
     sink = await KafkaSink.open(broker, settings, place)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            worker = tasks.create_task(sink.work(), name=f"kafka sink of {place.route}")
-            try:
-                yield sink
-            finally:
-                worker.cancel()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
+        with ungrouped():
+            async with asyncio.TaskGroup() as tasks:
+                worker = tasks.create_task(sink.work(), name=f"kafka sink of {place.route}")
+                try:
+                    yield sink
+                finally:
+                    worker.cancel()
     finally:
         await sink.close()
 
@@ -130,7 +130,10 @@ class KafkaSink:
         return submission.future
 
     async def work(self) -> None:
-        """Feed the lanes, watch for silence and work off refusals, until the sink is lost; run as a task beside it."""
+        """Feed the lanes, watch for silence and work off refusals; run as a task beside the sink.
+
+        Raises Disconnected when the sink is lost, so that its user learns of it without asking.
+        """
         while self._lost is None:
             self._work_to_do.clear()
             try:
@@ -142,6 +145,7 @@ class KafkaSink:
                 await self._wait_for_work()
             except Disconnected as error:
                 self._lose(error)
+        raise self._lost
 
     async def close(self) -> None:
         """Make every unresolved outcome UNKNOWN and drop the producer; bounded, and never raises."""
@@ -194,16 +198,27 @@ class KafkaSink:
             lane.append(batch)
 
     async def _wait_for_work(self) -> None:
-        """Wait until a send or a confirmation gives work; raises Disconnected when a batch waited `broker_timeout`."""
+        """Wait until a send or a confirmation gives work.
+
+        Raises Disconnected when a batch waited for `broker_timeout`, or when nobody answers after as long without work.
+        """
         patience = self._broker.broker_timeout
         oldest = next(iter(self._flights), None)
+        since = asyncio.get_running_loop().time() if oldest is None else self._flights[oldest]
         try:
-            async with asyncio.timeout_at(None if oldest is None else self._flights[oldest] + patience):
+            async with asyncio.timeout_at(since + patience):
                 await self._work_to_do.wait()
         except TimeoutError:
-            if oldest in self._flights:
+            if oldest is None:
+                await self._probe()
+            elif oldest in self._flights:
                 text = f"{self._broker.shown}: no confirmation for {patience:g} s"
                 raise Disconnected(text, "timeout") from None
+
+    async def _probe(self) -> None:
+        with translated(self._broker.shown, "asking whether anybody is there"):
+            async with self._producer_in_use, asyncio.timeout(self._broker.broker_timeout):
+                await self._producer.refresh()
 
     async def _feed(self) -> None:
         while self._ready:

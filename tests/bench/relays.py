@@ -40,10 +40,10 @@ class Endpoints(NamedTuple):
 
 
 class Tuning(NamedTuple):
-    """What mq-bridge leaves to its user; the defaults are the best that were found (see `amqp_to_kafka`)."""
+    """What mq-bridge leaves to its user; the defaults are the fastest that were found (see `amqp_to_kafka`)."""
 
-    batch: int = 512
-    prefetch: int = 10_000
+    batch: int = 256
+    prefetch: int = 2_000
     concurrency: int = 1
 
 

@@ -65,6 +65,8 @@ async def test_every_update_reaches_kafka_and_the_inventory(
     assert await wait_records(kafka_bootstrap, topic, 10) == expected
     wait(lambda: inventory.received() == expected, lambda: f"the inventory's copies: {inventory.received()}")
     if first == "services":
+        assert daemon.stop() == 0
+        inventory.process.kill()
         return
 
     # While the bridge is stopped its durable queue keeps the updates.

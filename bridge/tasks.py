@@ -1,7 +1,8 @@
-"""Doing something until an event says that it is enough."""
+"""Two things that asyncio's task groups lack: an end by event, and plain errors."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 
 
 async def until(enough: asyncio.Event, work: Coroutine[None, None, None]) -> None:
@@ -9,16 +10,26 @@ async def until(enough: asyncio.Event, work: Coroutine[None, None, None]) -> Non
 
     Cancel-safe as far as `work` is: it has ended when this returns or raises.
     """
-    try:
+    with ungrouped():
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(work, name="work")
             waiting = tasks.create_task(enough.wait(), name="enough")
             await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
             working.cancel()
             waiting.cancel()
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Raise the first error of a task group inside, in place of the group.
+
+    A group prefers its children's errors to a cancellation from outside, which would be lost, and the cancelled task
+    would go on for ever: here the cancellation wins.
+    """
+    try:
+        yield
     except BaseExceptionGroup as group:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            # A task group prefers its children's errors to a cancellation from outside, which would be lost.
             raise asyncio.CancelledError from group
         raise group.exceptions[0] from None

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from bridge.errors import Disconnected
-from bridge.until import until
+from bridge.tasks import until
 
 
 async def wait_for_ever() -> None:
