@@ -28,6 +28,8 @@ class Epoch:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.lost = False
+        self.settled = 0
+        """Messages settled at the source and not known to be taken by its broker."""
 
     @property
     def recalled(self) -> bool:
@@ -83,13 +85,14 @@ class Batch:
 class Parcel(NamedTuple):
     """A run of one batch's messages, from `start` to before `stop`, on its way through a lane.
 
-    `sent` says whether they were submitted to the sink before.
+    `sent` says whether they were submitted to the sink before, `refusals` how often it refused the message then.
     """
 
     batch: Batch
     start: int
     stop: int
     sent: bool = False
+    refusals: int = 0
 
     @property
     def place(self) -> tuple[int, int]:

@@ -48,9 +48,9 @@ class Lane:
         self._flights: dict[int, Sequence[Parcel]] = {}
         self._flying = 0
         self._takeoffs = 0
-        self._setbacks: list[tuple[Parcel, Outcome]] = []
+        self._setbacks: list[Parcel] = []
+        self._trouble: dict[Verdict, str] = {}
         self._setbacks_in_a_row = 0
-        self._refusals: dict[tuple[int, int], int] = {}
         self._changed = asyncio.Event()
 
     def push(self, parcel: Parcel) -> None:
@@ -67,20 +67,20 @@ class Lane:
         await self._landed_all()
         self._requeue()
         while True:
-            if self._setbacks:
+            if self._trouble:
                 await self._regroup()
             elif not self._queue or (self._limit is not None and self._flying >= self._limit):
                 self._changed.clear()
                 await self._changed.wait()
             else:
                 room = await sink.room()
-                if not self._setbacks and self._queue:
+                if not self._trouble and self._queue:
                     await self._ship(sink, room if self._limit is None else min(room, self._limit - self._flying))
 
     def recall(self, unwanted: Callable[[Parcel, int], bool]) -> None:
-        """Take back from the queue what `unwanted(parcel, position)` picks; its fate is RETURNED."""
+        """Take back what `unwanted(parcel, position)` picks of all that is not in flight; its fate is RETURNED."""
         kept: list[Parcel] = []
-        for parcel in self._queue:
+        for parcel in [*self._setbacks, *self._queue]:
             start = parcel.start
             for position in range(parcel.start, parcel.stop):
                 if unwanted(parcel, position):
@@ -90,7 +90,8 @@ class Lane:
                     parcel.batch.ended(position, Fate.RETURNED)
             if start < parcel.stop:
                 kept.append(parcel._replace(start=start))
-        self._queue = deque(kept)
+        self._setbacks.clear()
+        self._queue = deque(sorted(kept, key=attrgetter("place")))
 
     def unsent(self) -> set[tuple[int, int]]:
         """Give the (batch number, position) of each message that was never submitted to the sink."""
@@ -104,7 +105,7 @@ class Lane:
     def abandon(self) -> None:
         """Give up everything that has no final outcome, in flight or not; its fate is RETURNED."""
         outstanding = [*self._queue, *(parcel for parcels in self._flights.values() for parcel in parcels)]
-        outstanding += [parcel for parcel, _ in self._setbacks]
+        outstanding += self._setbacks
         self._queue.clear()
         self._flights.clear()
         self._setbacks.clear()
@@ -167,38 +168,36 @@ class Lane:
         for parcel in parcels:
             for position in range(parcel.start, parcel.stop):
                 outcome = next(remaining, Outcome(Verdict.UNKNOWN, "no_outcome"))
-                self._judge(Parcel(parcel.batch, position, position + 1, sent=True), outcome)
+                self._judge(Parcel(parcel.batch, position, position + 1, True, parcel.refusals), outcome)
 
     def _judge(self, parcel: Parcel, outcome: Outcome) -> None:
         batch, position = parcel.batch, parcel.start
         verdict = outcome.verdict
         if verdict is Verdict.DELIVERED:
             self._arrived(1)
-            self._refusals.pop(parcel.place, None)
             batch.delivered(1)
             return
         self._meters.setback(verdict, outcome.reason)
         if verdict is Verdict.RETRY:
-            refusals = self._refusals.get(parcel.place, 0) + 1
-            self._refusals[parcel.place] = refusals
-            if refusals > self._retry.refusals:
+            parcel = parcel._replace(refusals=parcel.refusals + 1)
+            if parcel.refusals > self._retry.refusals:
                 verdict = Verdict.REJECTED
         if verdict is Verdict.REJECTED:
-            self._refusals.pop(parcel.place, None)
             batch.ended(position, self._refuse(batch.messages[position], self.name, outcome))
         elif batch.epoch.recalled:
             batch.ended(position, Fate.RETURNED)
         else:
-            self._setbacks.append((parcel, outcome))
+            self._setbacks.append(parcel)
+            self._trouble[verdict] = outcome.reason
 
     async def _regroup(self) -> None:
         await self._landed_all()
-        verdicts = {outcome.verdict for _, outcome in self._setbacks}
-        reasons = sorted({outcome.reason for _, outcome in self._setbacks})
+        trouble = self._trouble.copy()
         self._requeue()
-        if Verdict.UNKNOWN in verdicts:
-            raise Disconnected(f"no answer for messages sent to {self.name} ({', '.join(reasons)})", "unknown_outcome")
-        self.blocked = Verdict.HOLD in verdicts
+        if Verdict.UNKNOWN in trouble:
+            reason = trouble[Verdict.UNKNOWN]
+            raise Disconnected(f"no answer for messages sent to {self.name} ({reason})", "unknown_outcome")
+        self.blocked = Verdict.HOLD in trouble
         pause = delay(self._setbacks_in_a_row, self._retry.initial, self._retry.max, random.random())  # noqa: S311
         self._setbacks_in_a_row += 1
         await asyncio.sleep(pause)
@@ -210,12 +209,6 @@ class Lane:
 
     def _requeue(self) -> None:
         """Put back what was not confirmed, ahead of what was never sent, in the source's order."""
-        unconfirmed = [parcel for parcel, _ in self._setbacks]
+        self._queue = deque(sorted([*self._setbacks, *self._queue], key=attrgetter("place")))
         self._setbacks.clear()
-        kept = []
-        for parcel in unconfirmed:
-            if parcel.batch.epoch.recalled:
-                parcel.batch.ended(parcel.start, Fate.RETURNED)
-            else:
-                kept.append(parcel)
-        self._queue = deque(sorted([*kept, *self._queue], key=attrgetter("place")))
+        self._trouble.clear()

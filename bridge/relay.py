@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from bridge.batch import Batch, Epoch, Fate, Parcel
+from bridge.errors import Disconnected
 from bridge.lane import Lane
 from bridge.mapping import map_batch
 from bridge.message import Delivery, Message, Outcome
@@ -20,6 +21,9 @@ from bridge.metrics import RouteMeters
 from bridge.ports import Source
 from bridge.tasks import until
 from config.settings import OnError, RetrySettings, WindowSettings
+
+FLUSH_AT_LEAST = 2.0
+"""Seconds that the last acknowledgements have to be taken by the broker, however long the drain took."""
 
 
 class RelaySettings(NamedTuple):
@@ -49,7 +53,7 @@ class Relay:
         self.bytes = 0
         """Bytes in hand."""
         self.undrained = 0
-        """Messages that went back to the source because the drain timeout was over."""
+        """Messages that may come again after a stop: not drained in time, or their acknowledgement was not taken."""
         self.closing = asyncio.Event()
         """Set when nothing more is to be received: by `close`, or by a message that stops the route."""
         self._settings = settings
@@ -57,6 +61,7 @@ class Relay:
         self._clock = clock
         self._batches: dict[int, Batch] = {}
         self._received = 0
+        self._drops: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._log = structlog.get_logger().bind(route=settings.route)
 
@@ -74,8 +79,13 @@ class Relay:
         epoch = Epoch(source)
         try:
             await until(self.closing, self._receive(epoch))
+            deadline = self._clock() + drain_timeout
             await self.drain(drain_timeout)
-            await source.flush()
+            async with asyncio.timeout(max(FLUSH_AT_LEAST, deadline - self._clock())):
+                await source.flush()
+            epoch.settled = 0
+        except TimeoutError:
+            raise Disconnected("the last acknowledgements were not confirmed in time", "timeout") from None
         finally:
             self._lose(epoch)
 
@@ -107,7 +117,7 @@ class Relay:
                 messages=self.messages,
                 timeout_s=timeout,
             )
-            self.undrained = self.messages
+            self.undrained += self.messages
             for lane in self.lanes:
                 lane.abandon()
 
@@ -153,7 +163,8 @@ class Relay:
         """Give the fate of a message that can never be delivered, by the route's `on_error`."""
         log = self._log.bind(sink=sink, uid=message.uid, address=message.address)
         if self._settings.on_error == "drop":
-            log.warning("A message was refused and is dropped.", reason=outcome.reason, detail=outcome.detail)
+            if not self._drops:
+                self._drops.update(sink=sink, uid=message.uid, reason=outcome.reason, detail=outcome.detail)
             return Fate.DROPPED
         if self.halted is None:
             where = f"at {sink}" if sink else "before any sink"
@@ -168,6 +179,9 @@ class Relay:
 
     def _conclude(self, batch: Batch) -> None:
         del self._batches[batch.number]
+        if self._drops:
+            self._log.warning("Messages were refused and dropped; the first of them:", **self._drops)
+            self._drops.clear()
         self.messages -= len(batch.deliveries)
         self.bytes -= batch.size
         self._changed.set()
@@ -177,8 +191,11 @@ class Relay:
         self._meters.concluded(counts, self._clock() - batch.received)
         if batch.epoch.lost:
             self._meters.stale(settled)
+            if self.closing.is_set() and batch.epoch.recalled:
+                self.undrained += settled
             return
         self.settled += settled
+        batch.epoch.settled += settled
         if settled == len(batch.deliveries):
             batch.epoch.source.settle([delivery.receipt for delivery in batch.deliveries])
         elif settled:
@@ -192,6 +209,10 @@ class Relay:
 
     def _lose(self, epoch: Epoch) -> None:
         epoch.lost = True
+        if self.closing.is_set() and epoch.settled:
+            doubtful = min(epoch.settled, self._settings.window.messages)
+            self.undrained += doubtful
+            self._log.warning("Lost while stopping: what was acknowledged last may come again.", up_to=doubtful)
         for lane in self.lanes:
             lane.recall(lambda parcel, _: parcel.batch.epoch.recalled)
         self._changed.set()

@@ -6,6 +6,7 @@ relay, which holds what is in hand meanwhile. A route's state is not stored anyw
 
 import asyncio
 import random
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
@@ -199,6 +200,8 @@ class Route:
                 failure = self._bug(error, bugs)
             finally:
                 was_open, connection.port = connection.port is not None, None
+            if connection.role == "source" and self.relay.closing.is_set():
+                return
             if was_open:
                 lost = failure.reason
                 if progress() > before or self._clock() - opened >= self._timings.healthy:
@@ -206,8 +209,6 @@ class Route:
             pause = self._pause(failure, attempt)
             attempt += 1
             self._note(connection, failure, pause)
-            if connection.role == "source" and self.relay.closing.is_set():
-                return
             await asyncio.sleep(pause)
 
     def _pause(self, failure: Disconnected | RouteFault, attempt: int) -> float:
@@ -232,7 +233,7 @@ class Route:
         )
 
     def _bug(self, error: Exception, bugs: int) -> Disconnected | RouteFault:
-        self._log.error("This is a bug in fedbridge; please report it.", error=repr(error))
+        self._log.error("This is a bug in fedbridge; please report it.", error=repr(error), where=place_of(error))
         if bugs >= self._timings.bugs:
             return RouteFault(f"an unexpected error, {bugs} times in a row: {error!r}", "bug")
         return Disconnected(f"an unexpected error: {error!r}", "error")
@@ -240,9 +241,19 @@ class Route:
 
 async def supervise(routes: Sequence[Route], stop: asyncio.Event, drain_timeout: float) -> int:
     """Run all routes until `stop`; gives the number of messages that stayed undrained, over all routes."""
+    if not routes:
+        await stop.wait()
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(route.run(stop, drain_timeout), name=f"route {route.name}") for route in routes]
     return sum(task.result() for task in running)
+
+
+def place_of(error: BaseException) -> str:
+    """FILE:LINE where an error was raised, for a report; of a group, of its first error."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
 
 
 def _expose(route: Route, metrics: Metrics) -> None:

@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bridge.errors import Disconnected
 from bridge.message import DELIVERED, Delivery, Message, Outcome, Receipt, Undecodable, Verdict
 from bridge.ports import Place
 from bridge.prefix import Prefix
+from bridge.tasks import ungrouped
 
 
 class MemoryReceipt(NamedTuple):
@@ -59,6 +60,11 @@ class MemoryBroker:
     def messages(self, queue: str) -> list[Message | Undecodable]:
         """Give what is in a queue and not on loan, in order."""
         return [queued.message for queued in self.queues.get(queue, ())]
+
+    def in_flight(self) -> list[Message]:
+        """Give what was sent to it and has no answer yet, over all connections."""
+        sinks = [connection for connection in self._connections if isinstance(connection, MemorySink)]
+        return [message for sink in sinks for messages, _ in sink.pending for message in messages]
 
     def stop(self) -> None:
         """Cut every connection and refuse new ones."""
@@ -107,6 +113,7 @@ class MemorySource:
         self._tags = count(1)
         self._settled = Prefix(1)
         self._changed = asyncio.Event()
+        self.over = asyncio.Event()
         self._open = True
         self._epoch = broker.connect(self)
 
@@ -142,6 +149,7 @@ class MemorySource:
     def end(self) -> None:
         """Give back what was not acknowledged, to the front of the queue, if the queue outlives the connection."""
         self._open = False
+        self.over.set()
         self._changed.set()
         if self.redelivers:
             self._queue.extendleft(Queued(loan.message, redelivered=True) for loan in reversed(self._loans.values()))
@@ -176,9 +184,10 @@ class MemorySink:
         self._broker = broker
         self._queue = queue
         self._window = place.messages
-        self._pending: list[tuple[Sequence[Message], asyncio.Future[Sequence[Outcome]]]] = []
+        self.pending: list[tuple[Sequence[Message], asyncio.Future[Sequence[Outcome]]]] = []
         self._unconfirmed = 0
         self._changed = asyncio.Event()
+        self.over = asyncio.Event()
         self._open = True
         broker.connect(self)
 
@@ -197,7 +206,7 @@ class MemorySink:
             raise Disconnected("the connection to the memory broker was cut")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[Outcome]] = loop.create_future()
-        self._pending.append((messages, future))
+        self.pending.append((messages, future))
         self._unconfirmed += len(messages)
         loop.call_later(self._broker.latency, self._confirm)
         return future
@@ -209,44 +218,62 @@ class MemorySink:
     def end(self) -> None:
         """Leave everything that was not confirmed without an answer."""
         self._open = False
+        self.over.set()
         self._changed.set()
-        for messages, future in self._pending:
+        for messages, future in self.pending:
             future.set_result([Outcome(Verdict.UNKNOWN, "lost")] * len(messages))
-        self._pending.clear()
+        self.pending.clear()
 
     def _confirm(self) -> None:
-        if not self._pending:
+        if not self.pending:
             return
-        messages, future = self._pending.pop(0)
+        messages, future = self.pending[0]
         outcomes = [self._broker.judge(message) for message in messages]
+        del self.pending[0]
         stored = [
             message
             for message, outcome in zip(messages, outcomes, strict=True)
             if outcome.verdict in {Verdict.DELIVERED, Verdict.UNKNOWN}
         ]
+        future.set_result(outcomes)  # first, so that who waits for room knows the outcome before there is room
         self._broker.publish(self._queue, *stored)
         self._unconfirmed -= len(messages)
         self._changed.set()
-        future.set_result(outcomes)
 
 
 @asynccontextmanager
 async def open_source(
     broker: MemoryBroker, queue: str, place: Place, *, redelivers: bool = True
 ) -> AsyncIterator[MemorySource]:
-    """Open a consumer of a queue; raises Disconnected while the broker is stopped."""
-    source = MemorySource(broker, queue, place, redelivers=redelivers)
-    try:
+    """Open a consumer of a queue; raises Disconnected while the broker is stopped, and when the connection is cut."""
+    async with _connected(broker, MemorySource(broker, queue, place, redelivers=redelivers)) as source:
         yield source
-    finally:
-        broker.disconnect(source)
 
 
 @asynccontextmanager
 async def open_sink(broker: MemoryBroker, queue: str, place: Place) -> AsyncIterator[MemorySink]:
-    """Open a publisher to a queue; raises Disconnected while the broker is stopped."""
-    sink = MemorySink(broker, queue, place)
-    try:
+    """Open a publisher to a queue; raises Disconnected while the broker is stopped, and when the connection is cut."""
+    async with _connected(broker, MemorySink(broker, queue, place)) as sink:
         yield sink
+
+
+_Connection = TypeVar("_Connection", MemorySource, MemorySink)
+
+
+@asynccontextmanager
+async def _connected(broker: MemoryBroker, connection: _Connection) -> AsyncIterator[_Connection]:
+    try:
+        with ungrouped():
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(_watch(connection), name="memory connection")
+                try:
+                    yield connection
+                finally:
+                    watching.cancel()
     finally:
-        broker.disconnect(sink)
+        broker.disconnect(connection)
+
+
+async def _watch(connection: MemorySource | MemorySink) -> None:
+    await connection.over.wait()
+    raise Disconnected("the connection to the memory broker was cut")

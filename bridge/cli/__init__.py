@@ -27,6 +27,7 @@ class Exit(IntEnum):
     BUG = 70
     CONFIGURATION = 78
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 app = typer.Typer(

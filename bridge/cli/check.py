@@ -7,7 +7,6 @@ import typer
 
 from config import RouteSettings, Settings, load
 from config.settings import AmqpSourceSettings, KafkaSinkSettings
-from config.values import Kind
 
 
 def check(config: Path) -> None:
@@ -19,12 +18,12 @@ def check(config: Path) -> None:
 def block(name: str, route: RouteSettings, settings: Settings) -> Iterator[str]:
     """The lines about one route: its name, where it reads and writes, and what it guarantees and why."""
     source, targets = route.source.settings, route.targets.settings
-    origin = _broker(source.broker, "amqp", settings)
+    origin = settings.broker_name(source.broker, "amqp")
     yield f"route {name}" + ("" if route.enabled else " (disabled: it does not run)")
     yield f"  from       {_source(name, source, settings)} at {origin} ({settings.brokers[origin].shown})"
     for target in targets:
         yield f"  to         {_target(target, settings)}"
-    confirmers = " and ".join(dict.fromkeys(_broker(target.broker, "kafka", settings) for target in targets))
+    confirmers = " and ".join(dict.fromkeys(settings.broker_name(target.broker, "kafka") for target in targets))
     window = route.window.messages
     yield f"  delivery   at least once: acknowledged at {origin} only after {confirmers} confirmed"
     yield f"  duplicates at most window.messages ({window}) after a crash or lost connection"
@@ -57,7 +56,7 @@ def _source(route: str, source: AmqpSourceSettings, settings: Settings) -> str:
 
 
 def _target(target: KafkaSinkSettings, settings: Settings) -> str:
-    home = _broker(target.broker, "kafka", settings)
+    home = settings.broker_name(target.broker, "kafka")
     missing = "created when missing" if target.create else "must exist"
     key = "no key" if target.key is None else f"key {target.key}"
     return f"{target.name}: topic {target.topic} ({missing}), {key}, at {home} ({settings.brokers[home].shown})"
@@ -84,9 +83,3 @@ def _waiting(source: AmqpSourceSettings) -> str | None:
         return f"{source.exchange} belongs to its publisher and is waited for (exchange_durable is not stated)"
     kind = "durable" if source.exchange_durable else "non-durable"
     return f"{source.exchange} is created {kind} when it is missing"
-
-
-def _broker(name: str | None, kind: Kind, settings: Settings) -> str:
-    """The name of the broker that is meant, with `broker` left out too."""
-    found = settings.broker(name, kind)
-    return next(known for known, broker in settings.brokers.items() if broker is found)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import structlog
 import typer
@@ -15,7 +16,8 @@ from bridge.admin import listening
 from bridge.cli import Exit
 from bridge.metrics import Metrics
 from bridge.shutdown import stop_on_signals
-from bridge.supervisor import Route, Timings, supervise
+from bridge.supervisor import Route, Timings, place_of, supervise
+from bridge.tuning import keep_memory_at_hand
 from bridge.wiring import plan_routes
 from config import Settings, load
 
@@ -28,14 +30,26 @@ def run(config: Path) -> None:
         raise typer.Exit(runner.run(_serve(settings)))
 
 
+def _tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong where nobody could catch it: in a callback, or in a task that nobody awaits."""
+    error = context.get("exception")
+    where = place_of(error) if error is not None else ""
+    structlog.get_logger().error(
+        "This is a bug in fedbridge; please report it.", error=repr(error), where=where, context=context["message"]
+    )
+
+
 async def _serve(settings: Settings) -> int:
     version = metadata.version("fedbridge")
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = Metrics(registry, version)
     log = structlog.get_logger()
+    asyncio.get_running_loop().set_exception_handler(_tell)
     with stop_on_signals() as stop:
-        routes = [Route(plan, metrics, Timings()) for plan in plan_routes(settings)]
+        plans = plan_routes(settings)
+        keep_memory_at_hand()
+        routes = [Route(plan, metrics, Timings()) for plan in plans]
         addresses = [address for address in (settings.admin.listen, settings.admin.metrics_listen) if address]
         try:
             async with listening(addresses, registry, routes) as taken:

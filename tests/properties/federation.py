@@ -65,6 +65,8 @@ class Federation(RuleBasedStateMachine):
         self.rejected: dict[str, set[str]] = {name: set() for name in self.targets}
         self.retries: dict[str, Counter[str]] = {name: Counter() for name in self.targets}
         self.refused: set[str] = set()
+        self.behind: dict[str, dict[str, set[str]]] = {name: {} for name in self.targets}
+        self.judged: dict[str, set[str]] = {name: set() for name in self.targets}
         for name, target in self.targets.items():
             target.latency = latency
             target.judge = self._judge_of(name)
@@ -106,17 +108,29 @@ class Federation(RuleBasedStateMachine):
 
     def _judge_of(self, name: str) -> memory.Judge:
         def judge(message: Message) -> Outcome:
+            self._check_overtaking(name, message.uid)
             planned = self.faults[name].get(message.uid)
             if not planned:
+                self.behind[name].pop(message.uid, None)
                 return DELIVERED
             verdict = planned.pop(0)
+            in_flight = {sent.uid for sent in self.targets[name].in_flight()}
+            self.behind[name][message.uid] = self.judged[name] | in_flight
             if verdict is Verdict.REJECTED:
                 self.rejected[name].add(message.uid)
             elif verdict is Verdict.RETRY:
                 self.retries[name][message.uid] += 1
+            if message.uid in self.gave_up(name):
+                self.behind[name].pop(message.uid, None)
             return Outcome(verdict, "planned")
 
         return judge
+
+    def _check_overtaking(self, name: str, uid: str) -> None:
+        """What was not in flight when a sink said something else than yes must not come before that message."""
+        self.judged[name].add(uid)
+        for held, ahead in self.behind[name].items():
+            assert uid <= held or uid in ahead, f"{uid} overtook {held} at {name}"
 
     # ---- what happens
 
@@ -170,6 +184,8 @@ class Federation(RuleBasedStateMachine):
         self.running.cancel()
         self.loop.run_until_complete(asyncio.wait({self.running}))
         self.origin.cut()
+        if not self.redelivers:  # what was in hand is gone
+            self.behind = {name: {} for name in self.targets}
         self.registry = CollectorRegistry()
         self.start()
 

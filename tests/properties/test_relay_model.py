@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 
 import pytest
 import structlog
@@ -17,7 +16,7 @@ from connectors.memory import MemorySource
 from tests.properties.federation import Federation
 
 MODEL = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=300, stateful_step_count=30, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 HUNT = settings(MODEL, max_examples=400, phases=[Phase.generate], derandomize=True)
 
@@ -54,9 +53,9 @@ def forget_the_unconfirmed_on_reconnect(patch: pytest.MonkeyPatch) -> None:
 
 def resend_out_of_order(patch: pytest.MonkeyPatch) -> None:
     def behind(lane: Lane) -> None:
-        unconfirmed = sorted((parcel for parcel, _ in lane._setbacks), key=attrgetter("place"))
+        lane._queue = deque([*lane._queue, *lane._setbacks])
         lane._setbacks.clear()
-        lane._queue = deque([*lane._queue, *unconfirmed])
+        lane._trouble.clear()
 
     patch.setattr(Lane, "_requeue", behind)
 

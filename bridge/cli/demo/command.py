@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bridge.cli import Exit
 from bridge.cli.demo import brokers as real
 from bridge.cli.demo import kept
 from bridge.cli.demo.brokers import Brokers
@@ -22,7 +23,6 @@ from bridge.cli.demo.report import arrivals, tallies
 from bridge.cli.demo.story import Findings, Story
 
 _STOP = "fedbridge demo --stop"
-_NEGATIVE, _UNREACHABLE, _TERMINATED = 1, 69, 143
 
 
 def demo(*, keep: bool = False, messages: int = 20, brokers_only: bool = False, stop: bool = False) -> None:
@@ -57,7 +57,7 @@ def _play(keep: bool, messages: int, say: Say) -> None:
         if failed:
             say(f"the logs are in {brokers.folder}")
     if not clean:
-        raise typer.Exit(_NEGATIVE)
+        raise typer.Exit(Exit.NEGATIVE)
 
 
 def _tell(brokers: Brokers, keep: bool, messages: int, say: Say) -> bool:
@@ -146,7 +146,7 @@ def _told(say: Say) -> Iterator[None]:
         yield
     except Unavailable as error:
         say(str(error))
-        raise typer.Exit(_UNREACHABLE) from None
+        raise typer.Exit(Exit.UNREACHABLE) from None
 
 
 @contextlib.contextmanager
@@ -154,7 +154,7 @@ def _terminable() -> Iterator[None]:
     """Make SIGTERM unwind like Ctrl-C, so that everything is ended and removed."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(_TERMINATED)
+        sys.exit(Exit.TERMINATED)
 
     before: Callable[[int, FrameType | None], object] | int | None = signal.signal(signal.SIGTERM, leave)
     try:

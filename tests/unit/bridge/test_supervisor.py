@@ -12,7 +12,7 @@ from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
 from bridge.metrics import Metrics
 from bridge.ports import Place, Source
 from bridge.relay import RelaySettings
-from bridge.supervisor import Route, RoutePlan, State, Timings
+from bridge.supervisor import Route, RoutePlan, State, Timings, place_of, supervise
 from config.settings import OnError, RetrySettings, WindowSettings
 from connectors import memory
 from tests.virtual import VirtualLoop
@@ -80,7 +80,7 @@ def test_a_route_runs_when_source_and_sinks_are_open(setting: Setting) -> None:
     assert setting.value("reconnects_total", broker="target", role="sink", reason="refused") is None, "a first one"
     setting.target.cut()
     setting.loop.pass_time(5)
-    assert setting.value("reconnects_total", broker="target", role="sink", reason="lost") is None, "not used, not seen"
+    assert setting.value("reconnects_total", broker="target", role="sink", reason="lost") == 1
 
 
 def test_a_lost_source_is_a_reconnect(setting: Setting) -> None:
@@ -153,12 +153,60 @@ def test_an_undecodable_message_is_dropped_and_counted_where_the_route_says_so(s
 
 
 def test_a_stop_while_the_source_is_away_drains_what_is_in_hand(setting: Setting) -> None:
+    setting.target.latency = 2
+    setting.origin.publish("in", Message(b"x", "1"))
     setting.loop.pass_time(0.1)
     setting.origin.stop()
     setting.loop.pass_time(0.1)
     setting.stop.set()
+    setting.loop.pass_time(3)
+    assert setting.running.result() == 1, "it was delivered, and it comes again"
+    assert setting.value("messages_total", outcome="delivered") == 1
+    assert setting.value("stale_receipts_total") == 1
+
+
+def test_what_a_sink_left_unanswered_is_given_up_when_the_source_is_lost_too(setting: Setting) -> None:
+    setting.target.latency = 60
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(5)))
+    setting.loop.pass_time(0.1)
+    setting.target.stop()
+    setting.loop.pass_time(0.1)
+    setting.origin.stop()
+    setting.loop.pass_time(0.1)
+    assert setting.route.relay.messages == 0, "the broker has all of them again"
+    assert setting.value("messages_total", outcome="returned") == 5
+
+
+def test_acknowledgements_that_are_not_taken_are_told(setting: Setting) -> None:
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(3)))
     setting.loop.pass_time(1)
-    assert setting.running.result() == 0
+    setting.stop.set()
+    setting.origin.stop()
+    setting.loop.pass_time(1)
+    assert setting.running.result() == 3
+
+
+def test_without_routes_it_waits_to_be_stopped() -> None:
+    loop = VirtualLoop()
+    stop = asyncio.Event()
+    running = loop.create_task(supervise([], stop, 1.0))
+    loop.pass_time(1)
+    assert not running.done()
+    stop.set()
+    loop.pass_time(1)
+    assert running.result() == 0
+    loop.close()
+
+
+def test_a_bug_is_told_with_its_place() -> None:
+    try:
+        raise ExceptionGroup("group", [ZeroDivisionError()])
+    except ExceptionGroup as group:
+        assert place_of(group) == "unknown"
+    try:
+        _ = [].pop()
+    except IndexError as error:
+        assert place_of(error).startswith(__file__)
 
 
 def test_a_drain_that_takes_too_long_says_how_much_was_left(setting: Setting) -> None:
