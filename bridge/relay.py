@@ -209,7 +209,7 @@ class Relay:
 
     def _lose(self, epoch: Epoch) -> None:
         epoch.lost = True
-        if self.closing.is_set() and epoch.settled:
+        if self.closing.is_set() and epoch.recalled and epoch.settled:
             doubtful = min(epoch.settled, self._settings.window.messages)
             self.undrained += doubtful
             self._log.warning("Lost while stopping: what was acknowledged last may come again.", up_to=doubtful)

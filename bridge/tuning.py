@@ -1,9 +1,9 @@
 """How the process treats memory while it relays: settings of the interpreter and the C library, made once at the start.
 
-A relay makes and drops some hundred thousand small values and some megabytes of buffers a second, and nearly all of
-them live for milliseconds. Measured on AMQP -> Kafka, 256 B, as shares of the process's CPU time: with the defaults 9 to
-29 % went into garbage collections that found nothing, and 15 % into page faults of buffers that the C library had given
-back to the system and took again for the next request.
+A relay makes and drops some hundred thousand small values and some megabytes of buffers a second; nearly all live for
+milliseconds. Measured on AMQP -> Kafka, 256 B, as shares of the process's CPU time: with the defaults 9 to 29 % went
+into garbage collections that found nothing, and 15 % into page faults of buffers that the C library had given back to
+the system and took again for the next request.
 """
 
 import ctypes

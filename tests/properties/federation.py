@@ -192,9 +192,12 @@ class Federation(RuleBasedStateMachine):
     @precondition(lambda self: not self.stop.is_set())
     @rule()
     def drain_and_restart(self) -> None:
+        self.loop.pass_time(0.001)
+        whole = self.route.connections[0].port is not None
+        whole = whole and not any(batch.epoch.lost for batch in self.route.relay._batches.values())
         self.stop.set()
         undrained = self.loop.run_until_complete(self.running)
-        assert undrained == 0, "the sinks are up, so a drain leaves nothing"
+        assert not (whole and undrained), "source and sinks are up, so a drain leaves nothing"
         self.check_conservation()
         self.stop.clear()
         self.registry = CollectorRegistry()

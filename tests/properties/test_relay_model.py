@@ -15,10 +15,16 @@ from bridge.relay import Relay
 from connectors.memory import MemorySource
 from tests.properties.federation import Federation
 
+PHASES = [Phase.explicit, Phase.generate]  # no shrinking: it takes minutes, and the steps are short as they come
 MODEL = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=300,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    phases=PHASES,
+    suppress_health_check=list(HealthCheck),
 )
-HUNT = settings(MODEL, max_examples=400, phases=[Phase.generate], derandomize=True)
+HUNT = settings(MODEL, max_examples=400, derandomize=True)
 
 
 @pytest.fixture(autouse=True)
