@@ -43,6 +43,7 @@ class Federation(RuleBasedStateMachine):
         sinks=st.integers(1, 3),
         window=st.integers(1, 12),
         window_bytes=st.sampled_from([25, 1000]),
+        sink_window=st.integers(1, 12),
         in_flight=st.sampled_from([None, 1, 3]),
         latency=st.sampled_from([0.0, 0.01, 0.5]),
         redelivers=st.sampled_from([True, True, False]),
@@ -52,11 +53,13 @@ class Federation(RuleBasedStateMachine):
         sinks: int,
         window: int,
         window_bytes: int,
+        sink_window: int,
         in_flight: int | None,
         latency: float,
         redelivers: bool,
     ) -> None:
         self.window = WindowSettings.model_validate({"messages": window, "bytes": window_bytes})
+        self.sink_window = sink_window
         self.in_flight = in_flight
         self.redelivers = redelivers
         self.origin = memory.MemoryBroker()
@@ -103,7 +106,7 @@ class Federation(RuleBasedStateMachine):
 
     @asynccontextmanager
     async def open_sink(self, target: memory.MemoryBroker, place: Place) -> AsyncIterator[Sink]:
-        async with memory.open_sink(target, "out", place) as sink:
+        async with memory.open_sink(target, "out", place._replace(messages=self.sink_window)) as sink:
             yield sink
 
     def _judge_of(self, name: str) -> memory.Judge:
