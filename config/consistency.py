@@ -1,88 +1,145 @@
-"""What one model cannot see: whether the parts of a configuration fit each other."""
+"""What one model cannot see: whether the parts of a configuration fit each other.
 
-import ipaddress
-from collections.abc import Iterator
+The checks look at the raw values that the models found right, so that they are told beside the mistakes of other
+values. What may be only a consequence of such a mistake is not told.
+"""
 
-from config.errors import ConfigError
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from config.files import read_value
 from config.positions import Path
-from config.settings import BrokerSettings, RouteSettings, Settings
-from config.templates import TemplateField
-from config.values import Kind, parse_listen
+from config.settings import BrokerSettings, choose_broker
+from config.shape import keys_at
+from config.templates import Template, TemplateField
+from config.values import Kind
 
-_OWN_FIELDS: dict[Kind, frozenset[str]] = {
+_OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
     "amqp": frozenset({"routing_key", "exchange"}),
     "kafka": frozenset({"topic", "key"}),
 }
 """The template fields that only messages of some kinds of source have; every other field exists for all."""
 _SOME_FIELDS = frozenset({"routing_key", "exchange", "topic", "stream", "key"})
 
+Kinds = Mapping[str, Kind | None]
+"""The kind of every broker that is declared, None where a mistake hides it."""
 
-def contradictions(settings: Settings) -> Iterator[tuple[Path, str]]:
-    """Everything that does not fit, as the path of a setting and a sentence about it."""
-    yield from _listeners(settings)
-    for name, broker in settings.brokers.items():
-        yield from _broker(("brokers", name), broker)
-    if not settings.routes:
+
+class _Raw(NamedTuple):
+    """The values that were given to the models, and the paths of those that a model has refused."""
+
+    data: Mapping[str, Any]
+    refused: Set[Path]
+
+    def at(self, path: Path) -> Any:
+        """What stands at a path, None if nothing does."""
+        value: Any = self.data
+        for part in path:
+            if isinstance(value, list) and isinstance(part, int):
+                value = value[part]
+            else:
+                value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def keys(self, path: Path) -> list[str]:
+        """The keys of the table at a path; none if no table is there."""
+        table = self.at(path)
+        return list(table) if isinstance(table, dict) else []
+
+    def text(self, path: Path) -> str | None:
+        """The text at a path, None if there is none or it was refused."""
+        value = self.at(path)
+        return value if isinstance(value, str) and path not in self.refused else None
+
+    def misnamed(self, path: Path) -> list[str]:
+        """The unknown keys of the table at a path: what seems to be missing there may be under one of them."""
+        known = keys_at(path)
+        return [key for key in self.keys(path) if key not in known]
+
+
+def contradictions(data: Mapping[str, Any], refused: Set[Path]) -> Iterator[tuple[Path, str]]:
+    """Everything that does not fit, as the path of a setting and a sentence about it.
+
+    `data` is the whole configuration as it is given to the models, `refused` the paths of the settings that were found
+    wrong before, which is not repeated.
+    """
+    raw = _Raw(data, refused)
+    brokers = {name: _broker(("brokers", name), raw) for name in raw.keys(("brokers",))}
+    for name, broker in brokers.items():
+        yield from _login(("brokers", name), broker, raw)
+    kinds = {name: None if broker is None else broker.kind for name, broker in brokers.items()}
+    elsewhere = [name for key in raw.misnamed(()) for name in raw.keys((key,))]
+    if not (raw.at(("routes",)) or elsewhere):
         yield (), "no route is configured; write a [routes.NAME] with a from and a to"
-    for name, route in settings.routes.items():
-        yield from _route(("routes", name), route, settings)
+    for name in raw.keys(("routes",)):
+        yield from _route(("routes", name), dict.fromkeys(elsewhere) | kinds, raw)
 
 
-def _listeners(settings: Settings) -> Iterator[tuple[Path, str]]:
-    for key, address in (("listen", settings.admin.listen), ("metrics_listen", settings.admin.metrics_listen)):
-        if address is None:
-            continue
-        try:
-            host, _ = parse_listen(address)
-        except ValueError as error:
-            yield ("admin", key), str(error)
-            continue
-        if key == "listen" and not _is_loopback(host):
-            yield (
-                ("admin", key),
-                f"{host} is not a loopback address; use 127.0.0.1, or metrics_listen for metrics alone",
-            )
-
-
-def _broker(path: Path, broker: BrokerSettings) -> Iterator[tuple[Path, str]]:
-    if len({url.kind for url in broker.urls}) > 1:
-        yield (*path, "url"), "the URLs are of different kinds of broker"
+def _broker(path: Path, raw: _Raw) -> BrokerSettings | None:
+    """The broker by its settings that are right; None if they do not make one."""
+    wrong = {key[len(path)] for key in raw.refused if key[: len(path)] == path != key}
     try:
-        username, password = broker.login()
-    except ConfigError as error:
-        yield from (((*path, "password_file"), f"{problem.where}: {problem.text}") for problem in error.problems)
-        return
-    if broker.kind == "kafka" and (username is not None or password is not None):
+        return BrokerSettings.model_validate({key: raw.at((*path, key)) for key in raw.keys(path) if key not in wrong})
+    except ValidationError:
+        return None
+
+
+def _login(path: Path, broker: BrokerSettings | None, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    file = raw.text((*path, "password_file"))
+    if file is not None and raw.at((*path, "password")) is None:
+        try:
+            read_value(FilePath(file))
+        except ValueError as error:
+            yield (*path, "password_file"), f"{file}: the password {error}"
+    if broker is not None and broker.kind == "kafka" and broker.authenticates:
         yield path, "Kafka with a user name and password (SASL) does not work yet"
 
 
-def _route(path: Path, route: RouteSettings, settings: Settings) -> Iterator[tuple[Path, str]]:
-    source = (*path, "from", route.source.kind)
-    yield from _resolves(source, route.source.settings.broker, route.source.kind, settings)
-    for number, target in enumerate(route.targets.settings):
-        base: Path = (*path, "to", "kafka")
-        if isinstance(route.targets.kafka, list):
-            base = (*base, number)
-        yield from _resolves(base, target.broker, "kafka", settings)
-        for key, template in (("topic", target.topic), ("key", target.key)):
-            for field in template.fields if template is not None else ():
-                if not _exists(field, route.source.kind):
-                    yield (*base, key), f"a message from {route.source.kind} has no {{{field.name}}}"
+def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    sources = [kind for kind in _OWN_FIELDS if kind in keys_at((*path, "from")) and kind in raw.keys((*path, "from"))]
+    for kind in sources:
+        yield from _resolves((*path, "from", kind), kind, kinds, raw)
+    for target in _targets((*path, "to", "kafka"), raw):
+        yield from _resolves(target, "kafka", kinds, raw)
+        for kind in sources:
+            for key in ("topic", "key"):
+                yield from _renders((*target, key), kind, raw)
 
 
-def _resolves(path: Path, name: str | None, kind: Kind, settings: Settings) -> Iterator[tuple[Path, str]]:
+def _targets(path: Path, raw: _Raw) -> list[Path]:
+    several = raw.at(path)
+    return [(*path, number) for number in range(len(several))] if isinstance(several, list) else [path]
+
+
+def _resolves(path: Path, kind: Kind, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """Whether the broker of a source or a target is there and of its kind, as far as that can be known."""
+    key: Path = (*path, "broker")
+    name = raw.text(key)
+    if ("brokers",) in raw.refused or not isinstance(raw.at(path), dict):
+        return
+    if name is None:
+        misspelt = bool(raw.misnamed(path)) or key in raw.refused
+        hidden = None in kinds.values() and kind not in kinds.values()
+    else:
+        misspelt, hidden = False, kinds.get(name, kind) is None
+    if misspelt or hidden:
+        return
     try:
-        settings.broker(name, kind)
+        choose_broker(name, kind, kinds)
     except KeyError as error:
-        yield (path if name is None else (*path, "broker")), str(error.args[0])
+        yield (path if name is None else key), str(error.args[0])
+
+
+def _renders(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """Whether messages from that kind of broker have what a template names."""
+    text = raw.text(path)
+    for field in Template.parse(text).fields if text is not None else ():
+        if not _exists(field, kind):
+            yield path, f"a message from {kind} has no {{{field.name}}}"
 
 
 def _exists(field: TemplateField, kind: Kind) -> bool:
     return field.name not in _SOME_FIELDS or field.name in _OWN_FIELDS[kind]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

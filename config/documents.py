@@ -14,6 +14,8 @@ from typing import Any
 from config.errors import ConfigError, Problem
 from config.positions import Index, Path, Position, index
 
+_UNQUOTED = re.compile(r"[A-Za-z/$]")
+"""How text begins that cannot be anything else."""
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -124,4 +126,8 @@ def _syntax(document: Document, message: str) -> list[Problem]:
     else:
         position = Position(int(place[1]), int(place[2]))
     reason = _AT.sub("", message).removesuffix(" (at end of document)")
+    if reason == "Invalid value" and _UNQUOTED.match(
+        document.text.split("\n")[position.line - 1][position.column - 1 :]
+    ):
+        reason += '; text is written in quotes: "…"'
     return [*twice, Problem(document.where(position), "", f"not TOML: {reason[:1].lower()}{reason[1:]}")]

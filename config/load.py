@@ -1,5 +1,6 @@
 """From files and the environment to `Settings`, or to every problem at once with the place of each."""
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
@@ -29,9 +30,9 @@ def load(path: FilePath, environ: Mapping[str, str] = os.environ, secrets_dir: F
     data = expand_all(data, environ, lambda key, text: found.append((key, text)))
     directory = secrets_directory(environ) if secrets_dir is None else secrets_dir
     origins, problems = apply(data, environ, directory)
+    found = [item for item in found if not any(item[0][:depth] in origins for depth in range(1, len(item[0]) + 1))]
     settings = _validated(data, found)
-    if settings is not None:
-        found.extend(contradictions(settings))
+    found.extend(contradictions(data, {key for key, _ in found}))
     if settings is None or found or problems:
         places = _Places(documents, origins)
         in_order = sorted(found, key=lambda item: places.rank(item[0]))
@@ -60,7 +61,7 @@ class _Places:
     def problem(self, path: Path, text: str) -> Problem:
         """The problem with its place; of a key that is missing, the place of its table."""
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-        return Problem(self._where(path), key, text)
+        return Problem(self._where(path), key, text + self._suggestion(path, text))
 
     def rank(self, path: Path) -> tuple[int, int, int]:
         """The order of problems: as the files have them, what is not in a file last."""
@@ -68,6 +69,14 @@ class _Places:
             return len(self._documents), 0, 0
         number, depth = self._deepest(path)
         return (number, *(self._documents[number].index.at[path[:depth]] if depth else (0, 0)))
+
+    def _suggestion(self, path: Path, text: str) -> str:
+        """The name that was meant, where a variable made a broker or a route by misspelling one of the files'."""
+        if not text.startswith("needs ") or len(path) != 2 or self._origin(path) is None:
+            return ""
+        keys = [key for document in self._documents for key in document.index.at if len(key) == 2]
+        close = difflib.get_close_matches(str(path[1]), [str(name) for table, name in keys if table == path[0]], 1)
+        return f" (did you mean {path[0]}.{close[0]}?)" if close else ""
 
     def _where(self, path: Path) -> str:
         origin = self._origin(path)

@@ -84,7 +84,7 @@ def _shown(value: object) -> str:
 
 def _choices(value: object, context: Mapping[str, Any]) -> str:
     choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
-    close = difflib.get_close_matches(str(value), choices, 1)
+    close = difflib.get_close_matches(str(value).lower(), choices, 1)
     return f"one of {', '.join(choices)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 

@@ -25,7 +25,8 @@ class Position(NamedTuple):
 class Index(NamedTuple):
     """The positions of all keys and elements, and the keys that were written twice: path, first and second position.
 
-    What is in a table that is there twice is not told again.
+    What is in a table that is there twice is not told again; nor is what is behind the first error of the syntax, since
+    it may be in another table than it seems.
     """
 
     at: dict[Path, Position]
@@ -40,7 +41,18 @@ def index(text: str) -> Index:
     with suppress(RecursionError):  # nested deeper than tomllib would read either
         for node in tree.root_node.named_children:
             reader.statement(node)
-    return Index(reader.at, reader.twice)
+    end = _sound_until(tree.root_node)
+    return Index(reader.at, [known for known in reader.twice if end is None or known[2].line <= end])
+
+
+def _sound_until(node: tree_sitter.Node) -> int | None:
+    """The line of the first error of the syntax, None if there is none."""
+    while node.has_error and not node.is_error:
+        inner = next((child for child in node.children if child.has_error or child.is_missing), None)
+        if inner is None:
+            break
+        node = inner
+    return node.start_point[0] + 1 if node.has_error or node.is_missing else None
 
 
 class _Reader:

@@ -4,21 +4,38 @@ These models only say what is valid; `config.load` reads files and the environme
 into errors with positions. Every key is described, since the JSON schema and the documentation are made from here.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    model_validator,
+)
 
 from config.errors import ConfigError, Problem
 from config.files import read_value
 from config.templates import Template
 from config.urls import BrokerUrl
-from config.values import Duration, Kind, Name, PositiveDuration, PositiveSize, Whole
+from config.values import Duration, Kind, Listen, LoopbackListen, Name, PositiveDuration, PositiveSize, Whole
 
 
 def _shape(value: object) -> str:
     """Choose between one and a list of it by the shape of the input, so that an error is told once, not for both."""
     return "<list>" if isinstance(value, list | tuple) else "<one>"
+
+
+def _of_one_kind(url: BrokerUrl | list[BrokerUrl]) -> BrokerUrl | list[BrokerUrl]:
+    if isinstance(url, list) and len({each.kind for each in url}) > 1:
+        raise ValueError("the URLs are of different kinds of broker")
+    return url
 
 
 class _Table(BaseModel):
@@ -47,8 +64,8 @@ class LogSettings(_Table):
 class AdminSettings(_Table):
     """`[admin]`: the HTTP listeners for metrics and probes."""
 
-    listen: str = Field("127.0.0.1:9464", description="HOST:PORT for probes and metrics; loopback only.")
-    metrics_listen: str | None = Field(None, description="HOST:PORT for metrics and probes alone, on any address.")
+    listen: LoopbackListen = Field("127.0.0.1:9464", description="HOST:PORT for probes and metrics; loopback only.")
+    metrics_listen: Listen | None = Field(None, description="HOST:PORT for metrics and probes alone, on any address.")
 
 
 class BrokerSettings(_Table):
@@ -57,6 +74,7 @@ class BrokerSettings(_Table):
     url: Annotated[
         Annotated[BrokerUrl, Tag("<one>")] | Annotated[list[BrokerUrl], Field(min_length=1), Tag("<list>")],
         Discriminator(_shape),
+        AfterValidator(_of_one_kind),
     ] = Field(description="amqp://HOST:PORT/VHOST or kafka://HOST:PORT,HOST:PORT; a list is tried in turn.")
     username: str | None = Field(None, description="Overrides the URL's.")
     password: SecretStr | None = Field(None, description="Overrides the URL's; any character works here.")
@@ -79,6 +97,12 @@ class BrokerSettings(_Table):
     def shown(self) -> str:
         """The URLs as a person may see them: without credentials."""
         return ", ".join(url.shown for url in self.urls)
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether a user name or a password is stated anywhere."""
+        own = (self.username, self.password, self.password_file)
+        return any(part is not None for part in (*own, *(p for url in self.urls for p in (url.username, url.password))))
 
     def login(self) -> tuple[str | None, str | None]:
         """The user name and the password: `password`, else `password_file`, else the URL's (the first that has any).
@@ -249,19 +273,31 @@ class Settings(_Table):
     brokers: dict[Name, BrokerSettings] = {}
     routes: dict[Name, RouteSettings] = {}
 
+    def broker_name(self, name: str | None, kind: Kind) -> str:
+        """The name itself, or that of the only broker of that kind; raises KeyError with a sentence for a person."""
+        return choose_broker(name, kind, {known: broker.kind for known, broker in self.brokers.items()})
+
     def broker(self, name: str | None, kind: Kind) -> BrokerSettings:
         """The broker of that name, or the only one of that kind; raises KeyError with a sentence for a person."""
-        if name is not None:
-            if name not in self.brokers:
-                raise KeyError(f"there is no [brokers.{name}]")
-            if self.brokers[name].kind != kind:
-                raise KeyError(f"brokers.{name} is {self.brokers[name].kind}, not {kind}")
-            return self.brokers[name]
-        candidates = [broker for broker in self.brokers.values() if broker.kind == kind]
-        if len(candidates) != 1:
-            count = "no" if not candidates else "more than one"
-            raise KeyError(f"{count} {kind} broker is declared; name one with broker = …")
-        return candidates[0]
+        return self.brokers[self.broker_name(name, kind)]
+
+
+def choose_broker(name: str | None, kind: Kind, kinds: Mapping[str, Kind | None]) -> str:
+    """The name of the broker that a source or target of that kind means, with `broker` left out (None) too.
+
+    `kinds` has the kind of every declared broker. Raises KeyError with a sentence for a person.
+    """
+    if name is not None:
+        if name not in kinds:
+            raise KeyError(f"there is no [brokers.{name}]")
+        if kinds[name] != kind:
+            raise KeyError(f"brokers.{name} is {kinds[name]}, not {kind}")
+        return name
+    candidates = [known for known, its_kind in kinds.items() if its_kind == kind]
+    if len(candidates) != 1:
+        count = "no" if not candidates else "more than one"
+        raise KeyError(f"{count} {kind} broker is declared; name one with broker = …")
+    return candidates[0]
 
 
 def _secret(path: Path) -> str:

@@ -3,6 +3,7 @@
 No message of an error holds a part of the URL: what cannot be parsed may be anything, a password too.
 """
 
+import difflib
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,7 +98,9 @@ def _kind(scheme: str) -> Kind:
         return "kafka"
     if scheme == "amqps":
         raise ValueError("TLS (amqps) does not work yet; use amqp://")
-    raise ValueError(f"not the scheme of a broker that works yet; {_SHAPE}")
+    close = difflib.get_close_matches(scheme, _PORTS, 1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    raise ValueError(f"not the scheme of a broker that works yet{meant}; {_SHAPE}")
 
 
 def _login(text: str) -> tuple[str | None, str | None]:

@@ -1,9 +1,10 @@
 """The small values of the configuration: durations and names, and how they are written."""
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -43,6 +44,28 @@ def parse_listen(text: str) -> tuple[str, int]:
         raise ValueError('not HOST:PORT; write for example "127.0.0.1:9464"')
     return match[1].strip("[]"), int(match[2])
 
+
+def _listen(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _loopback(text: str) -> str:
+    host, _ = parse_listen(text)
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise ValueError(f"{host} is not a loopback address; use 127.0.0.1, or metrics_listen for metrics alone")
+    return text
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+"""HOST:PORT of a listener, an IPv6 address in brackets."""
+
+LoopbackListen = Annotated[str, AfterValidator(_loopback)]
+"""HOST:PORT of a listener that nobody on another machine can reach."""
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
 """Seconds, written with a unit: "200ms", "30s", "20min", "1h"."""

@@ -1,6 +1,7 @@
 """`fedbridge demo`: the story on real brokers, or the brokers alone for tests and development."""
 
 import contextlib
+import os
 import secrets
 import signal
 import sys
@@ -105,13 +106,33 @@ def _start_brokers(say: Say) -> None:
     if record is None or not kept.alive(record):
         if record is not None:
             kept.end(record)
-        brokers = real.start(say, outlives=True)
-        record = kept.note(brokers.processes, brokers.folder, brokers.endpoints)
-        kept.write(_record(), record)
-        brokers.release()
+            _forget(record)
+        record = _left_up(real.start(say, outlives=True))
     for name, url in record.endpoints.items():
         print(f"export {name}={url}")
-    say(f"the brokers stay up; end them with: {_STOP}")
+    if record.processes:
+        say(f"the brokers stay up; end them with: {_STOP}")
+    else:
+        say(f"{' and '.join(record.endpoints)} are set: nothing was started")
+
+
+def _left_up(brokers: Brokers) -> kept.Record:
+    """Leave the brokers running and write that down, unless all of them are the user's own."""
+    record = kept.note(brokers.processes, brokers.folder, brokers.endpoints)
+    if record.processes:
+        kept.write(_record(), record)
+        brokers.release()
+    else:
+        brokers.close()
+    return record
+
+
+def _forget(record: kept.Record) -> None:
+    """Remove the record, and from this process what `eval` of its endpoints had set: they lead nowhere now."""
+    _record().unlink(missing_ok=True)
+    for name, url in record.endpoints.items():
+        if os.environ.get(name) == url:
+            del os.environ[name]
 
 
 def _stop(say: Say) -> None:

@@ -1,6 +1,7 @@
 """`fedbridge check`, `version` and the exit codes, as a shell sees them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,37 @@ def test_the_traceback_of_a_bug_is_shown_to_who_asks() -> None:
     )  # fmt: skip
     assert done.returncode == 70
     assert "Traceback" in done.stderr
+
+
+def test_brokers_that_are_given_are_not_taken_for_brokers_that_were_left_up(tmp_path: Path) -> None:
+    for package in ("bridge", "config"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+
+    def told(port: int) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bridge", "demo", "--brokers-only"],
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "FEDBRIDGE_TEST_AMQP_URL": f"amqp://127.0.0.1:{port}/",
+                "FEDBRIDGE_TEST_KAFKA_URL": f"kafka://127.0.0.1:{port}",
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    for port in (1, 2):
+        code, out, err = told(port)
+        assert (code, out.splitlines()) == (
+            0,
+            [
+                f"export FEDBRIDGE_TEST_AMQP_URL=amqp://127.0.0.1:{port}/",
+                f"export FEDBRIDGE_TEST_KAFKA_URL=kafka://127.0.0.1:{port}",
+            ],
+        )
+        assert "FEDBRIDGE_TEST_AMQP_URL and FEDBRIDGE_TEST_KAFKA_URL are set: nothing was started" in err
+    assert not (tmp_path / ".cache" / "fedbridge" / "running.json").exists()

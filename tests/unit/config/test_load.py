@@ -1,5 +1,6 @@
 """What is wrong with a configuration, as the operator reads it: the exact lines."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,15 @@ def test_what_is_valid_loads(tmp_path: Path) -> None:
         ("bridge = 5", "FILE:1:1: bridge: is 5, not a table"),
         ("log.level = 'inf'", 'FILE:1:5: log.level: is "inf", not one of debug, info, warning, error '
          "(did you mean info?)"),
+        ("log.level = 'WARN'", 'FILE:1:5: log.level: is "WARN", not one of debug, info, warning, error '
+         "(did you mean warning?)"),
         ("log.level = []", "FILE:1:5: log.level: is a list, not one of debug, info, warning, error"),
         ("admin.listen = '0.0.0.0:9464'", "FILE:1:7: admin.listen: 0.0.0.0 is not a loopback address; use 127.0.0.1, "
          "or metrics_listen for metrics alone"),
-        ("admin.listen = 'localhost'", 'FILE:1:7: admin.listen: not HOST:PORT; write for example "127.0.0.1:9464"'),
-        ("admin.metrics_listen = ':1'", "FILE:1:7: admin.metrics_listen: not HOST:PORT; write for example "
+        ("admin.listen = 'localhost'", 'FILE:1:7: admin.listen: is "localhost", not HOST:PORT; write for example '
          '"127.0.0.1:9464"'),
-        ("brokers.Bad.url = 'kafka://a'", "FILE:1:9: brokers.Bad: is not a name of a-z, 0-9, _ and -, "
-         "beginning with a letter or digit"),
+        ("admin.metrics_listen = ':1'", 'FILE:1:7: admin.metrics_listen: is ":1", not HOST:PORT; write for example '
+         '"127.0.0.1:9464"'),
         ("bridge.\"e\\u001bvil\\n\" = 1", "FILE:1:8: bridge.e\\x1bvil\\n: unknown key "
          "(known are name, instance, drain_timeout)"),
     ],
@@ -188,6 +190,9 @@ def test_a_key_that_is_there_twice_and_what_is_no_toml_besides(tmp_path: Path) -
     ]
     assert problems(tmp_path, "[log]\nlevel = = 1\n") == ["FILE:2:9: not TOML: invalid value"]
     assert problems(tmp_path, "[log]\nlevel = [1,\n") == ["FILE:3:1: not TOML: invalid value"]
+    unquoted = VALID.replace('"amqp://localhost"', "amqp://localhost")
+    assert problems(tmp_path, unquoted) == ['FILE:2:7: not TOML: invalid value; text is written in quotes: "…"']
+    assert problems(tmp_path, unquoted + ROUTE) == problems(tmp_path, unquoted)
 
 
 def test_what_is_nested_too_deeply(tmp_path: Path) -> None:
@@ -216,6 +221,105 @@ def test_all_problems_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         "$FEDBRIDGE_LOG__LEVEL",
         "$FEDBRIDGE_ROUTS__X",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"log.level = 'loud'\nadmin.listen = '0.0.0.0:1'\n{BROKERS}[routes.x]\nfrom.amqp.queue = 'q'\n"
+         "to.kafka = { topic = 't', key = '{stream}' }\nwindow.messages = 'many'\n",
+         ["FILE:1:5: log.level", "FILE:2:7: admin.listen: 0.0.0.0 is not a loopback address",
+          "FILE:9:27: routes.x.to.kafka.key: a message from amqp has no {stream}",
+          "FILE:10:8: routes.x.window.messages"]),
+        (f"x = 1\n{BROKERS}[routes.x]\nfrom.amqp = {{ queue = 'q', prefetch = 0, broker = 'rabit' }}\n"
+         "to.kafka = { topci = 't', key = '{topic}', broker = 'rabbit' }\n",
+         ["FILE:1:1: x", "FILE:7:28: routes.x.from.amqp.prefetch",
+          "FILE:7:42: routes.x.from.amqp.broker: there is no [brokers.rabit]",
+          "FILE:8:4: routes.x.to.kafka: needs topic", "FILE:8:14: routes.x.to.kafka.topci",
+          "FILE:8:27: routes.x.to.kafka.key: a message from amqp has no {topic}",
+          "FILE:8:44: routes.x.to.kafka.broker: brokers.rabbit is amqp, not kafka"]),
+        (f"{BROKERS}username = 'u'\nheartbeat = 5\n[brokers.b]\npassword_file = '/nowhere'\n{ROUTE}",
+         ["FILE:3:10: brokers.kafka: Kafka with a user name and password (SASL) does not work yet",
+          "FILE:6:1: brokers.kafka.heartbeat", "FILE:7:10: brokers.b: needs url",
+          "FILE:8:1: brokers.b.password_file: /nowhere: the password cannot be read"]),
+        (f"{BROKERS}[brokers.more]\nurl = 'kafka://b'\nheartbeat = 5\n{ROUTE}",
+         ["FILE:7:1: brokers.more.heartbeat",
+          "FILE:10:4: routes.orders.to.kafka: more than one kafka broker is declared"]),
+        (f"brokers.Bad.url = 'kafka://a'\n{VALID}", ["FILE:1:9: brokers.Bad: is not a name of a-z, 0-9, _ and -, "
+         "beginning with a letter or digit", "FILE:8:4: routes.orders.to.kafka: more than one kafka broker"]),
+        ("log.level = 'loud'", ["FILE: no route is configured", "FILE:1:5: log.level"]),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told_beside_other_mistakes(tmp_path: Path, text: str, told: list[str]) -> None:
+    lines = problems(tmp_path, text)
+    assert [line[: len(start)] for line, start in zip(lines, told, strict=True)] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (VALID.replace("kafka://localhost", "kafka:localhost"), ["FILE:4:1: brokers.kafka.url"]),
+        (VALID.replace("kafka://localhost", "${NOPE}"), ["FILE:4:1: brokers.kafka.url"]),
+        (VALID.replace('"kafka://localhost"', "['kafka://a', 'amqp://b']"), ["FILE:4:1: brokers.kafka.url"]),
+        (VALID.replace("[brokers.kafka]", "[broker.kafka]"), ["FILE:3:2: broker"]),
+        (VALID.replace("[brokers.kafka]", "[broker.kafka]").replace("{ topic", "{ broker = 'kafka', topic"),
+         ["FILE:3:2: broker"]),
+        (VALID.replace("[routes.", "[route."), ["FILE:5:2: route"]),
+        ("brokers = 5\n" + ROUTE, ["FILE:1:1: brokers"]),
+        ("routes = 5\n" + BROKERS, ["FILE:1:1: routes"]),
+        (f"{VALID}[brokers.more]\nurl = 'kafka://b'\n".replace("{ topic", "{ brokr = 'more', topic"),
+         ["FILE:7:14: routes.orders.to.kafka.brokr"]),
+        (f"{VALID}[brokers.more]\nurl = 'kafka://b'\n".replace("{ topic", "{ broker = 5, topic"),
+         ["FILE:7:14: routes.orders.to.kafka.broker"]),
+        (VALID.replace('to.kafka = { topic = "orders" }', "to.kafka = 5"), ["FILE:7:4: routes.orders.to.kafka"]),
+    ],
+)  # fmt: skip
+def test_what_another_mistake_explains_is_not_told(tmp_path: Path, text: str, told: list[str]) -> None:
+    assert [line[: len(start)] for line, start in zip(problems(tmp_path, text), told, strict=True)] == told
+
+
+def test_what_is_laid_over_need_not_be_expandable(tmp_path: Path) -> None:
+    text = VALID.replace(
+        '"amqp://localhost"', '"amqp://localhost"\nusername = "${USER_NAME}"\npassword = "${PASSWORD}"'
+    )
+    secrets, file = tmp_path / "secrets", tmp_path / "fedbridge.toml"
+    secrets.mkdir()
+    (secrets / "brokers__rabbit__username").write_text("me\n")
+    file.write_text(text)
+    assert load(file, {"FEDBRIDGE_BROKERS__RABBIT__PASSWORD": "pw"}, secrets).brokers["rabbit"].login() == ("me", "pw")
+    assert load(file, {"FEDBRIDGE_BROKERS__RABBIT": '{"url": "amqp://h"}'}, tmp_path / "none").brokers["rabbit"].kind
+    told = problems(tmp_path, text, {"FEDBRIDGE_BROKERS__RABBIT__PASSWORD": "pw"})
+    assert told == [
+        "FILE:3:1: brokers.rabbit.username: ${USER_NAME} is not set in the environment; set it, or give a default: "
+        "${USER_NAME:…}"
+    ]
+
+
+def test_a_variable_that_misspells_a_name_is_told_the_name(tmp_path: Path) -> None:
+    environ = {
+        "FEDBRIDGE_ROUTES__ORDRS__ENABLED": "false",
+        "FEDBRIDGE_BROKERS__B__X": "1",
+        "FEDBRIDGE_BRIDGE__NAMES": "b",
+    }
+    assert problems(tmp_path, f"bridge.name = 'a'\n{VALID}", environ) == [
+        "$FEDBRIDGE_BRIDGE__NAMES: bridge.names: unknown key (did you mean name?)",
+        "$FEDBRIDGE_BROKERS__B__X: brokers.b: needs url",
+        "$FEDBRIDGE_BROKERS__B__X: brokers.b.x: unknown key (known are url, username, password, password_file, "
+        "heartbeat, connect_timeout, broker_timeout)",
+        "$FEDBRIDGE_ROUTES__ORDRS__ENABLED: routes.ordrs: needs from (did you mean routes.orders?)",
+        "$FEDBRIDGE_ROUTES__ORDRS__ENABLED: routes.ordrs: needs to (did you mean routes.orders?)",
+    ]
+
+
+@pytest.mark.parametrize(("name", "meant"), [(None, "rabbit"), ("rabbit", "rabbit")])
+def test_the_name_of_the_broker_that_is_meant(tmp_path: Path, name: str | None, meant: str) -> None:
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(VALID)
+    settings = load(file, {})
+    assert settings.broker_name(name, "amqp") == meant
+    assert settings.broker(name, "amqp") is settings.brokers[meant]
+    with pytest.raises(KeyError, match="there is no"):
+        settings.broker_name("nope", "amqp")
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
@@ -306,3 +410,46 @@ def test_any_text_is_a_configuration_or_a_config_error(tmp_path: Path, text: str
     file.write_bytes(text.encode())
     with pytest.raises(ConfigError):
         load(file, {}, tmp_path / "no-secrets")
+
+
+KEYS = (
+    "brokers",
+    "routes",
+    "x",
+    "Bad",
+    "from",
+    "to",
+    "amqp",
+    "kafka",
+    "broker",
+    "url",
+    "topic",
+    "key",
+    "queue",
+    "password_file",
+)
+values = st.recursive(
+    st.sampled_from(["x", "{key}", "{", "amqp://a", "kafka://a", "", "a\0", 5, True, "${NOPE}"]),
+    lambda inner: st.dictionaries(st.sampled_from(KEYS), inner) | st.lists(inner, max_size=2),
+)
+
+
+@given(values, values, values, values)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+def test_values_of_any_shape_are_a_configuration_or_a_config_error(
+    tmp_path: Path, broker: object, source: object, target: object, other: object
+) -> None:
+    environ = {
+        f"FEDBRIDGE_{name}": json.dumps(value)
+        for name, value in {
+            "BROKERS__X": broker,
+            "ROUTES__X__FROM__AMQP": source,
+            "ROUTES__X__TO__KAFKA": target,
+            "ROUTES__BAD NAME": other,
+            "BROKERS__BAD NAME": other,
+        }.items()
+    }
+    file = tmp_path / "fuzz.toml"
+    file.write_text("")
+    with pytest.raises(ConfigError):
+        load(file, environ, tmp_path / "no-secrets")

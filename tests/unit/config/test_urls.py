@@ -66,7 +66,8 @@ def test_the_forms(text: str, expected: BrokerUrl) -> None:
     [
         ("localhost:5672", "not a broker's URL; write amqp://"),
         ("amqps://h", r"TLS \(amqps\) does not work yet"),
-        ("redis://h", "not the scheme of a broker that works yet"),
+        ("redis://h", "not the scheme of a broker that works yet; write"),
+        ("ampq://h", r"not the scheme of a broker that works yet \(did you mean amqp\?\); write"),
         ("amqp://", "needs a host"),
         ("amqp://h:x", "a port is a number from 1 to 65535"),
         ("amqp://h:0", "a port is a number from 1 to 65535"),
