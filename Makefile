@@ -5,7 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check bench brokers brokers-stop
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench brokers brokers-stop
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(STAMP)  ## the environment, with .venv/bin/fedbridge
 

@@ -161,19 +161,16 @@ class Relay:
 
     def _refuse(self, message: Message, sink: str, outcome: Outcome) -> Fate:
         """Give the fate of a message that can never be delivered, by the route's `on_error`."""
-        log = self._log.bind(sink=sink, uid=message.uid, address=message.address)
         if self._settings.on_error == "drop":
             if not self._drops:
                 self._drops.update(sink=sink, uid=message.uid, reason=outcome.reason, detail=outcome.detail)
             return Fate.DROPPED
         if self.halted is None:
             where = f"at {sink}" if sink else "before any sink"
-            self.halted = f"a message was refused {where}: {outcome.reason}: {outcome.detail} (uid {message.uid})"
-            log.error(
-                "A message was refused; the route stops and the message stays unacknowledged.",
-                reason=outcome.reason,
-                detail=outcome.detail,
-            )
+            known = {"message_id": message.properties.get("message_id"), "address": message.address, "uid": message.uid}
+            who = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+            self.halted = f"a message was refused {where}: {outcome.reason}: {outcome.detail} ({who})"
+            self._log.error("The route stops, and the message stays unacknowledged.", error=self.halted)
             self.closing.set()
         return Fate.RETURNED
 

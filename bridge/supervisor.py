@@ -189,7 +189,7 @@ class Route:
                         self._meters.reconnected(connection.broker, connection.role, lost)
                     connection.port = port
                     opened = self._clock()
-                    self._log.info("Connected.", broker=connection.broker, role=connection.name)
+                    self._log.info("Connected.", broker=connection.broker, role=connection.role, name=connection.name)
                     await use(port)
                     return
             except (Disconnected, RouteFault) as error:
@@ -226,7 +226,8 @@ class Route:
         write(
             "The route has failed; it is tried again slowly." if permanent else "No connection; backing off.",
             broker=connection.broker,
-            role=connection.name,
+            role=connection.role,
+            name=connection.name,
             reason=failure.reason,
             error=str(failure),
             retry_in_s=round(pause, 2),

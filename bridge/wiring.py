@@ -6,8 +6,7 @@ from functools import partial
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
 from bridge.supervisor import RoutePlan
-from config.settings import AmqpSourceSettings, BrokerSettings, KafkaSinkSettings, RouteSettings, Settings
-from config.values import Kind
+from config.settings import AmqpSourceSettings, KafkaSinkSettings, RouteSettings, Settings
 
 
 def plan_routes(settings: Settings) -> list[RoutePlan]:
@@ -36,15 +35,11 @@ def _source(settings: Settings, source: AmqpSourceSettings, place: Place) -> tup
     from connectors import amqp  # noqa: PLC0415 - a client library is loaded only where a route needs it
 
     broker = settings.broker(source.broker, "amqp")
-    return _name_of(settings, broker, "amqp"), partial(amqp.open_source, broker, source, place)
+    return settings.broker_name(source.broker, "amqp"), partial(amqp.open_source, broker, source, place)
 
 
 def _sink(settings: Settings, target: KafkaSinkSettings, place: Place) -> tuple[str, OpenSink]:
     from connectors import kafka  # noqa: PLC0415 - a client library is loaded only where a route needs it
 
     broker = settings.broker(target.broker, "kafka")
-    return _name_of(settings, broker, "kafka"), partial(kafka.open_sink, broker, target, place)
-
-
-def _name_of(settings: Settings, broker: BrokerSettings, kind: Kind) -> str:
-    return next((name for name, known in settings.brokers.items() if known is broker), kind)
+    return settings.broker_name(target.broker, "kafka"), partial(kafka.open_sink, broker, target, place)

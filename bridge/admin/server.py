@@ -4,6 +4,7 @@ Nothing here writes anything or depends on a broker: liveness must not fail when
 broker restarts every bridge.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -30,6 +31,7 @@ async def listening(
     Raises OSError, which names the address, when one cannot be had.
     """
     app = web.Application(client_max_size=1024)
+    app.router.add_get("/", _index)
     app.router.add_get("/metrics", _metrics(registry))
     app.router.add_get("/livez", _livez)
     app.router.add_get("/readyz", _readyz(routes))
@@ -55,6 +57,10 @@ def _metrics(registry: CollectorRegistry) -> Handler:
     return metrics
 
 
+async def _index(request: web.Request) -> web.Response:
+    return web.Response(text="/metrics\n/livez\n/readyz\n/readyz?verbose\n")
+
+
 async def _livez(request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
@@ -69,6 +75,6 @@ def _readyz(routes: Sequence[Route]) -> Handler:
             "ready": ready,
             "routes": {route.name: {"state": route.state.value, "reason": route.reason} for route in routes},
         }
-        return web.json_response(body, status=status)
+        return web.json_response(body, status=status, dumps=lambda value: f"{json.dumps(value)}\n")
 
     return readyz

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 import typer
 import uvloop
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 
 from bridge import logs
 from bridge.admin import listening
@@ -41,6 +41,7 @@ def _tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _serve(settings: Settings) -> int:
     version = metadata.version("fedbridge")
+    disable_created_metrics()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = Metrics(registry, version)
@@ -56,7 +57,7 @@ async def _serve(settings: Settings) -> int:
                 log.info("fedbridge is up.", version=version, routes=len(routes), admin=", ".join(taken))
                 undrained = await supervise(routes, stop, settings.bridge.drain_timeout)
         except OSError as error:
-            print(f"[admin]: cannot listen on {' and '.join(addresses)}: {error.strerror}", file=sys.stderr)
+            print(f"[admin]: {error.strerror}: is another fedbridge running? change admin.listen", file=sys.stderr)
             return Exit.CONFIGURATION
     if undrained:
         log.error("Stopped, but not everything was drained; it comes again at the next start.", messages=undrained)

@@ -23,7 +23,7 @@ from bridge.cli.demo.install import Say, cache_folder
 from bridge.cli.demo.report import arrivals, tallies
 from bridge.cli.demo.story import Findings, Story
 
-_STOP = "fedbridge demo --stop"
+_STOP = f"{sys.argv[0]} demo --stop"
 
 
 def demo(*, keep: bool = False, messages: int = 20, brokers_only: bool = False, stop: bool = False) -> None:
