@@ -41,7 +41,7 @@ def _tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _serve(settings: Settings) -> int:
     version = metadata.version("fedbridge")
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client has no types here
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = Metrics(registry, version)

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.install import Files, Say, provide
 from bridge.cli.demo.kafka import Kafka, class_archive, make_class_archive
 from bridge.cli.demo.process import Process
@@ -14,6 +17,7 @@ from bridge.cli.demo.rabbitmq import RabbitMQ
 
 AMQP_VARIABLE = "FEDBRIDGE_TEST_AMQP_URL"
 KAFKA_VARIABLE = "FEDBRIDGE_TEST_KAFKA_URL"
+_PROBE_SECONDS = 3.0
 
 
 class Brokers:
@@ -75,6 +79,8 @@ def start(say: Say, *, outlives: bool = False) -> Brokers:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         rabbitmq = kafka = None
         wanted = [variable for variable in (AMQP_VARIABLE, KAFKA_VARIABLE) if not os.environ.get(variable)]
+        for variable in {AMQP_VARIABLE, KAFKA_VARIABLE}.difference(wanted):
+            _probe(variable, os.environ[variable])
         found = files(say) if wanted else None
         if found and AMQP_VARIABLE in wanted:
             rabbitmq = RabbitMQ(found.rabbit, _made(folder / "rabbitmq"), outlives=outlives)
@@ -99,6 +105,15 @@ def running(say: Say) -> Iterator[Brokers]:
         yield brokers
     finally:
         brokers.close()
+
+
+def _probe(variable: str, url: str) -> None:
+    """Raise Unavailable when nobody listens at the first address of a given endpoint."""
+    first = urlsplit(url.partition(",")[0])
+    try:
+        socket.create_connection((first.hostname or "127.0.0.1", first.port or 0), _PROBE_SECONDS).close()
+    except OSError as error:
+        raise Unavailable(f"${variable} is set, but {url} does not answer ({error}): start it, or unset it") from None
 
 
 def _made(folder: Path) -> Path:
