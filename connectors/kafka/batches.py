@@ -1,41 +1,45 @@
 """Messages of one send as Kafka batches, one chain of them for each partition: pure, and on the hot path."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from bridge.errors import Unmappable
-from bridge.message import DELIVERED, Message, Outcome, Verdict
+from bridge.message import Message, Outcome, Verdict
 from connectors.kafka import hooks
-from connectors.kafka.codec import Record, encode
+from connectors.kafka.codec import Encoder, Record
 from connectors.kafka.partitioner import Partitioner
-from connectors.kafka.topics import Target
+from connectors.kafka.topics import Course, Target
 
 Key: TypeAlias = Callable[[Message], bytes | None]
 """Gives the key of a message's record."""
-
-Course: TypeAlias = Target | Outcome
-"""Where the messages of one topic name go: to a topic, or nowhere, for the reason the outcome gives."""
 
 BATCH_SIZE = 1 << 20
 """The largest batch, in bytes, where the topic takes it: beyond it a batch gains nothing and a retry costs more."""
 
 _OVERHEAD = 61  # bytes of a batch around its records
+_UNANSWERED = Outcome(Verdict.UNKNOWN, "unanswered")
 
 
 class Submission:
     """The messages of one send and their outcomes, until the last of its batches is done.
 
-    Outcomes are DELIVERED until they are known better; nobody sees them before all are.
+    Outcomes are UNKNOWN until they are known better; nobody sees them before all batches are done.
     """
 
     __slots__ = ("future", "messages", "open", "outcomes")
 
     def __init__(self, messages: Sequence[Message], future: asyncio.Future[Sequence[Outcome]]) -> None:
         self.messages = messages
-        self.outcomes = [DELIVERED] * len(messages)
+        self.outcomes = [_UNANSWERED] * len(messages)
         self.future = future
         self.open = 0
+
+    def end(self, positions: Iterable[int], outcome: Outcome) -> None:
+        """Give the messages at these positions one outcome."""
+        outcomes = self.outcomes
+        for position in positions:
+            outcomes[position] = outcome
 
 
 class Batch:
@@ -52,61 +56,87 @@ class Batch:
 
     def records(self, key: Key) -> list[tuple[int, Record]]:
         """Encode its messages again, each with its position: a batch that was sent gives nothing back."""
-        messages = self.submission.messages
-        return [(position, encode(messages[position], key(messages[position]))) for position in self.positions]
+        messages, encoder = self.submission.messages, Encoder()
+        return [(position, encoder.record(messages[position], key(messages[position]))) for position in self.positions]
 
     def end(self, outcome: Outcome) -> None:
         """Give all of its messages one outcome."""
-        for position in self.positions:
-            self.submission.outcomes[position] = outcome
+        self.submission.end(self.positions, outcome)
 
 
-def pack(
-    submission: Submission,
-    names: Sequence[str | None],
-    courses: Mapping[str | None, Course],
-    key: Key,
-    partitioner: Partitioner,
-) -> list[Batch]:
-    """Encode the messages into closed batches, each partition's in the order of the messages.
+class Packer:
+    """Makes batches of sends; it keeps what one send leaves to the next: whose turn it is, and shapes of headers."""
 
-    `names` are the topics of the messages, one each, and `courses` say where each name goes. What cannot be sent gets
-    its outcome here and its neighbours go: no course, not encodable, larger than the topic takes.
-    """
-    partitioner.next_turn()
-    batches: list[Batch] = []
-    filling: dict[tuple[str, int], Batch] = {}
-    outcomes = submission.outcomes
-    for position, message in enumerate(submission.messages):
-        course = courses[names[position]]
-        if isinstance(course, Outcome):
-            outcomes[position] = course
-            continue
-        topic, partitions, available, limit = course
-        try:
-            record = encode(message, key(message))
-        except Unmappable as error:
-            outcomes[position] = Outcome(Verdict.REJECTED, error.reason, str(error))
-            continue
-        chosen = partitioner.of_null(available) if record.key is None else partitioner.of_key(record.key, partitions)
-        batch = filling.get((topic, chosen))
-        if batch is None or _append(batch, record) is None:
-            fresh = Batch(submission, topic, chosen, BATCH_SIZE if limit is None else min(limit, BATCH_SIZE))
-            size = _OVERHEAD + (_append(fresh, record) or 0)
-            if limit is not None and size > limit:
-                outcomes[position] = Outcome(
-                    Verdict.REJECTED, "too_large", f"{size} bytes: topic {topic} takes {limit} (max.message.bytes)"
-                )
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._encoder = Encoder()
+        self._partitioner = Partitioner()
+
+    def pack(self, submission: Submission, courses: Iterable[tuple[Course, Sequence[int]]]) -> list[Batch]:
+        """Encode the messages into closed batches, each partition's in the order of the messages.
+
+        `courses` say where the messages go, by position, each course once. What cannot be sent gets its outcome here
+        and its neighbours go: no topic, not encodable, larger than the topic takes.
+        """
+        self._partitioner.next_turn()
+        batches: list[Batch] = []
+        for course, positions in courses:
+            if isinstance(course, Outcome):
+                submission.end(positions, course)
                 continue
-            batch = filling[topic, chosen] = fresh
+            batches += self._fill(submission, course, *self._keyed(submission, positions))
+        return batches
+
+    def _keyed(self, submission: Submission, positions: Sequence[int]) -> tuple[Sequence[int], Sequence[bytes | None]]:
+        """Give the messages with their keys, and refuse those whose key cannot be made."""
+        try:
+            return positions, [self._key(submission.messages[position]) for position in positions]
+        except UnicodeEncodeError:
+            pass
+        kept: list[int] = []
+        keys: list[bytes | None] = []
+        for position in positions:
+            try:
+                keys.append(self._key(submission.messages[position]))
+            except UnicodeEncodeError as error:
+                text = f"no bytes stand for its key: {error.object!a:.80}"
+                submission.outcomes[position] = Outcome(Verdict.REJECTED, "unencodable", text)
+            else:
+                kept.append(position)
+        return kept, keys
+
+    def _fill(
+        self, submission: Submission, target: Target, positions: Iterable[int], keys: Sequence[bytes | None]
+    ) -> list[Batch]:
+        """Make the batches of one topic."""
+        messages, outcomes, encode = submission.messages, submission.outcomes, self._encoder.encode
+        topic, partitions, available, limit = target
+        batches: list[Batch] = []
+        filling: dict[int, tuple[hooks.Append, list[int]]] = {}
+        chosen = self._partitioner.choose(keys, partitions, available)
+        for position, key, partition in zip(positions, keys, chosen, strict=True):
+            message = messages[position]
+            try:
+                timestamp, headers = encode(message)
+            except Unmappable as error:
+                outcomes[position] = Outcome(Verdict.REJECTED, error.reason, str(error))
+                continue
+            if partition in filling:
+                append, held = filling[partition]
+                if append(len(held), timestamp, key, message.body, headers) is not None:
+                    held.append(position)
+                    continue
+            batch = Batch(submission, topic, partition, BATCH_SIZE if limit is None else min(limit, BATCH_SIZE))
+            append = hooks.append_to(batch.builder)
+            first = append(0, timestamp, key, message.body, headers)
+            size = _OVERHEAD + (0 if first is None else first.size)
+            if limit is not None and size > limit:
+                text = f"{size} bytes: topic {topic} takes {limit} (max.message.bytes)"
+                outcomes[position] = Outcome(Verdict.REJECTED, "too_large", text)
+                continue
+            filling[partition] = append, batch.positions
+            batch.positions.append(position)
             batches.append(batch)
-        batch.positions.append(position)
-    for batch in batches:
-        batch.builder.close()
-    return batches
-
-
-def _append(batch: Batch, record: Record) -> int | None:
-    key, value, timestamp, headers = record
-    added = batch.builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
-    return None if added is None else added.size
+        for batch in batches:
+            hooks.close(batch.builder, len(batch.positions))
+        return batches

@@ -43,6 +43,13 @@ REFUSALS = {
 }
 """What the broker's answer to a record means for it. A code that is not here is RETRY, reason refused."""
 
+SHORTAGES = {
+    19: "enough in-sync replicas",  # NOT_ENOUGH_REPLICAS, not appended
+    20: "enough in-sync replicas",  # NOT_ENOUGH_REPLICAS_AFTER_APPEND
+}
+"""Answers of a broker that is there and lacks something, and what it lacks. aiokafka sends an idempotent producer's
+batch again until it is taken, and nothing doubles: its sequence is the same each time."""
+
 _OTHER = Refusal(Verdict.RETRY, "refused")
 
 

@@ -22,7 +22,9 @@ class Producer:
     sent again, after the shorter of `connect_timeout` and `broker_timeout`.
     """
 
-    def __init__(self, broker: BrokerSettings, client_id: str, idempotent: bool) -> None:
+    def __init__(
+        self, broker: BrokerSettings, client_id: str, *, idempotent: bool, answered: hooks.Answered | None
+    ) -> None:
         hooks.teach_codes()
         self._shown = broker.shown
         self._producer = AIOKafkaProducer(
@@ -33,16 +35,26 @@ class Producer:
             linger_ms=0,
             request_timeout_ms=max(1, int(min(broker.connect_timeout, broker.broker_timeout) * 1000)),
         )
+        if answered is not None:
+            hooks.watch_answers(self._producer, answered)
         self._requests = hooks.watch_requests(self._producer)
         self._dropped = False
 
     @classmethod
-    async def open(cls, broker: BrokerSettings, client_id: str, timeout: float, *, idempotent: bool = True) -> Self:
-        """Connect within `timeout` seconds, and learn the cluster's topics.
+    async def open(
+        cls,
+        broker: BrokerSettings,
+        client_id: str,
+        timeout: float,
+        *,
+        idempotent: bool = True,
+        answered: hooks.Answered | None = None,
+    ) -> Self:
+        """Connect within `timeout` seconds, and learn the cluster's topics; `answered` is told every answer to a batch.
 
         Raises Disconnected (refused, timeout). Cancel-safe: nothing stays open.
         """
-        self = cls(broker, client_id, idempotent)
+        self = cls(broker, client_id, idempotent=idempotent, answered=answered)
         try:
             with translated(broker.shown, "connecting"):
                 try:

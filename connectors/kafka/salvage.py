@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from aiokafka.errors import KafkaError
 
 from bridge.errors import Disconnected
-from bridge.message import Outcome
+from bridge.message import DELIVERED, Outcome
 from connectors.kafka import hooks
 from connectors.kafka.codec import Record
 from connectors.kafka.errors import outcome_of, refusal_of, text_of
 from connectors.kafka.producer import Producer
 
 Judge = Callable[[int, Outcome], None]
-"""Takes the position of a refused record and its outcome."""
+"""Takes the position of a record and its outcome."""
 
 _ANY_SIZE = 1 << 30  # the records fitted into one batch before
 
@@ -32,8 +32,8 @@ async def salvage(  # noqa: PLR0917 - the parts of one job
 ) -> None:
     """Send the records of one refused batch, in order, through a producer that is not idempotent.
 
-    `judge` is called for each that is refused; the others are confirmed. `answered` is called for every answer of the
-    broker. Raises Disconnected when there is none: then the records that were not judged may have arrived or not.
+    `judge` is called for each, once it is confirmed or refused; `answered` is called for every answer of the broker.
+    Raises Disconnected when there is none: then the records that were not judged may have arrived or not.
     """
     pieces = [(0, len(records))]
     while pieces:
@@ -41,6 +41,8 @@ async def salvage(  # noqa: PLR0917 - the parts of one job
         error = await _refused(producer, topic, partition, [record for _, record in records[start:stop]])
         answered()
         if error is None:
+            for position, _ in records[start:stop]:
+                judge(position, DELIVERED)
             continue
         refusal = refusal_of(error)
         if refusal is None:
@@ -56,9 +58,10 @@ async def salvage(  # noqa: PLR0917 - the parts of one job
 
 async def _refused(producer: Producer, topic: str, partition: int, records: Sequence[Record]) -> KafkaError | None:
     builder = hooks.new_builder(_ANY_SIZE)
-    for key, value, timestamp, headers in records:
-        builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
-    builder.close()
+    append = hooks.append_to(builder)
+    for offset, (key, value, timestamp, headers) in enumerate(records):
+        append(offset, timestamp, key, value, headers)
+    hooks.close(builder, len(records))
     future = await producer.submit(builder, topic, partition)
     try:
         await future

@@ -9,25 +9,24 @@ works off refusals; callbacks, one for each batch, take the confirmations.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-from bridge.errors import Disconnected, RouteFault
-from bridge.message import Message, Outcome, Verdict
+from bridge.errors import Disconnected
+from bridge.message import DELIVERED, Message, Outcome, Verdict
 from bridge.ports import Place, Sink
 from bridge.tasks import ungrouped
-from bridge.templates import render_bytes, render_text
+from bridge.templates import render_bytes
 from config.settings import BrokerSettings, KafkaSinkSettings
-from connectors.kafka.batches import Batch, Course, Key, Submission, pack
-from connectors.kafka.errors import refusal_of, text_of, translated
-from connectors.kafka.partitioner import Partitioner
+from connectors.kafka.batches import Batch, Key, Packer, Submission
+from connectors.kafka.courses import Courses
+from connectors.kafka.errors import SHORTAGES, refusal_of, text_of, translated
 from connectors.kafka.producer import Producer
 from connectors.kafka.salvage import salvage
-from connectors.kafka.topics import Topics, is_legal
+from connectors.kafka.topics import Course
 
 _SENDS = 2  # unconfirmed at most: while one is on its way the next waits, and what comes then fills a larger one
-_MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
 
 
 @asynccontextmanager
@@ -59,15 +58,14 @@ class KafkaSink:
         self._client_id = f"fedbridge.{place.bridge}.{place.route}.{place.instance}"
         self._limit = min(settings.max_in_flight or place.messages, place.messages)
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
-        self._name = render_text(settings.topic)
-        self._fixed = None if settings.topic.fields else "".join(map(str, settings.topic.parts))
-        self._topics = Topics(create=settings.create)
-        self._partitioner = Partitioner()
+        self._packer = Packer(self._key)
+        self._courses = Courses(broker, settings)
         self._producer: Producer
         self._lanes: dict[tuple[str, int], deque[Batch]] = {}
         self._ready: deque[tuple[str, int]] = deque()
         self._refused: list[Batch] = []
-        self._flights: dict[Batch, float] = {}  # with the time each was submitted, the oldest first
+        self._flights: dict[Batch, float] = {}  # with the time each was submitted or put off, the oldest first
+        self._put_off: dict[Batch, str] = {}  # with what the broker lacks, by its last answer
         self._sends = 0
         self._unconfirmed = 0
         self._lost: Disconnected | None = None
@@ -79,20 +77,15 @@ class KafkaSink:
     async def open(cls, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> "KafkaSink":
         """Connect and find the topic; raises as `open_sink` does. Cancel-safe. `work` is to be run, then `close`."""
         self = cls(broker, settings, place)
-        if self._fixed is not None and not is_legal(self._fixed):
-            raise RouteFault(
-                f"{self._fixed!r} cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -, not . or .., not starting with __",
-                "conflict",
-            )
         started = asyncio.get_running_loop().time()
-        self._producer = await Producer.open(broker, self._client_id, broker.connect_timeout)
+        self._producer = await self._open_producer(broker.connect_timeout)
         try:
-            if self._fixed is not None:
-                with translated(broker.shown, f"looking for topic {self._fixed}"):
+            if (fixed := self._courses.fixed) is not None:
+                with translated(broker.shown, f"looking for topic {fixed}"):
                     async with asyncio.timeout_at(started + broker.connect_timeout):
-                        await self._topics.find(self._producer, [self._fixed])
-                if self._topics.target(self._producer, self._fixed) is None:
-                    raise self._missing(self._fixed)
+                        await self._courses.find(self._producer, [fixed])
+                if fault := self._courses.fault(self._producer):
+                    raise fault
         except BaseException:
             await self._producer.drop()
             raise
@@ -100,8 +93,8 @@ class KafkaSink:
 
     @property
     def waiting(self) -> str | None:
-        """Always None: a missing topic is a RouteFault, or its messages' own affair."""
-        return None
+        """What the broker lacks to take a batch; a missing topic is a RouteFault, or its messages' own affair."""
+        return next(iter(self._put_off.values()), None)
 
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
@@ -115,11 +108,11 @@ class KafkaSink:
 
     async def send(self, messages: Sequence[Message]) -> asyncio.Future[Sequence[Outcome]]:
         """As `bridge.ports.Sink.send`; waits only for looking up a topic that no message named before."""
-        names, courses = await self._courses(messages)
+        courses = await self._chart(messages)
         if self._lost is not None:
             raise self._lost
         submission = Submission(messages, asyncio.get_running_loop().create_future())
-        batches = pack(submission, names, courses, self._key, self._partitioner)
+        batches = self._packer.pack(submission, courses)
         self._sends += 1
         self._unconfirmed += len(messages)
         submission.open = len(batches) + 1
@@ -152,41 +145,20 @@ class KafkaSink:
         self._lose(Disconnected(f"{self._broker.shown}: the sink was closed", "cancelled"))
         await self._producer.drop()
 
-    async def _courses(self, messages: Sequence[Message]) -> tuple[Sequence[str | None], Mapping[str | None, Course]]:
-        """Give each message's topic name, and where each name leads."""
-        names: Sequence[str | None]
-        if self._fixed is not None:
-            names = [self._fixed] * len(messages)
-            wanted: set[str | None] = {self._fixed}
-        else:
-            names = [self._name(message) for message in messages]
-            wanted = set(names)
-        if any(name is not None and self._topics.target(self._producer, name) is None for name in wanted):
+    async def _chart(self, messages: Sequence[Message]) -> list[tuple[Course, Sequence[int]]]:
+        """Give where messages go, by position, looking up topics that are not known."""
+        names = self._courses.names(messages)
+        if unknown := self._courses.unknown(self._producer, names):
             async with self._producer_in_use:
                 with translated(self._broker.shown, "looking for topics"):
                     async with asyncio.timeout(self._broker.broker_timeout):
-                        await self._topics.find(self._producer, [name for name in wanted if name is not None])
-            if self._fixed is not None and self._topics.target(self._producer, self._fixed) is None:
-                self._lose(Disconnected(str(self._missing(self._fixed))))
-        return names, {name: self._course(name) for name in wanted}
+                        await self._courses.find(self._producer, unknown)
+            if fault := self._courses.fault(self._producer):
+                self._lose(Disconnected(str(fault)))
+        return [(self._courses.course(self._producer, name), positions) for name, positions in names.items()]
 
-    def _course(self, name: str | None) -> Course:
-        if name is None:
-            return _MISSING_FIELD
-        if not is_legal(name):
-            return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
-        target = self._topics.target(self._producer, name)
-        return target or Outcome(Verdict.REJECTED, "missing_topic", str(self._missing(name)))
-
-    def _missing(self, topic: str) -> RouteFault:
-        if fault := self._topics.faults.get(topic):
-            return RouteFault(f"topic {topic} cannot be created at {self._broker.shown}: {fault}", "conflict")
-        host, port = self._broker.urls[0].addresses[0]
-        command = f"kafka-topics.sh --bootstrap-server {host}:{port} --create --topic {topic}"
-        return RouteFault(
-            f"topic {topic} does not exist at {self._broker.shown}: create it ({command}) or set create = true",
-            "missing",
-        )
+    async def _open_producer(self, timeout: float) -> Producer:
+        return await Producer.open(self._broker, self._client_id, timeout, answered=self._answered)
 
     def _queue(self, batch: Batch) -> None:
         place = batch.topic, batch.partition
@@ -200,7 +172,8 @@ class KafkaSink:
     async def _wait_for_work(self) -> None:
         """Wait until a send or a confirmation gives work.
 
-        Raises Disconnected when a batch waited for `broker_timeout`, or when nobody answers after as long without work.
+        Raises Disconnected when a batch had no answer for `broker_timeout`, or when nobody answers after as long
+        without work. The broker's word that it lacks something is an answer: the batch is put off.
         """
         patience = self._broker.broker_timeout
         oldest = next(iter(self._flights), None)
@@ -211,7 +184,7 @@ class KafkaSink:
         except TimeoutError:
             if oldest is None:
                 await self._probe()
-            elif oldest in self._flights:
+            elif self._flights.get(oldest) == since:
                 text = f"{self._broker.shown}: no confirmation for {patience:g} s"
                 raise Disconnected(text, "timeout") from None
 
@@ -229,13 +202,26 @@ class KafkaSink:
             self._flights[batch] = future.get_loop().time()
             future.add_done_callback(partial(self._landed, batch))
 
+    def _answered(self, topic: str, partition: int, code: int) -> None:
+        lane = self._lanes.get((topic, partition))
+        if lane is None or (batch := lane[0]) not in self._flights:
+            return
+        if code in SHORTAGES:
+            self._put_off[batch] = f"{SHORTAGES[code]} of topic {topic}, partition {partition}"
+            del self._flights[batch]
+            self._flights[batch] = asyncio.get_running_loop().time()
+        else:
+            self._put_off.pop(batch, None)
+
     def _landed(self, batch: Batch, future: asyncio.Future[object]) -> None:
-        error = None if future.cancelled() else future.exception()
+        error = asyncio.CancelledError("aiokafka gave up a batch") if future.cancelled() else future.exception()
         if self._lost is not None:
             return
         del self._flights[batch]
+        self._put_off.pop(batch, None)
         self._work_to_do.set()
         if error is None:
+            batch.end(DELIVERED)
             self._leave(batch)
         elif refusal_of(error) is not None:
             self._refused.append(batch)
@@ -256,11 +242,15 @@ class KafkaSink:
     def _done(self, submission: Submission) -> None:
         submission.open -= 1
         if submission.open == 0:
-            self._sends -= 1
-            self._unconfirmed -= len(submission.messages)
-            self._resolved.set()
             if not submission.future.done():
                 submission.future.set_result(submission.outcomes)
+            # After the callbacks of the result: who is given the room has then learned of a setback that comes with it.
+            submission.future.get_loop().call_soon(self._release, len(submission.messages))
+
+    def _release(self, count: int) -> None:
+        self._sends -= 1
+        self._unconfirmed -= count
+        self._resolved.set()
 
     async def _salvage(self) -> None:
         """Find the refused records of refused batches, then go on with a producer whose sequences are whole (K3)."""
@@ -274,7 +264,7 @@ class KafkaSink:
                         await self._salvage_batch(plain, batch)
             finally:
                 await plain.drop()
-            self._producer = await Producer.open(self._broker, self._client_id, timeout)
+            self._producer = await self._open_producer(timeout)
         refused, self._refused = self._refused, []
         for batch in refused:
             self._leave(batch)
@@ -305,5 +295,6 @@ class KafkaSink:
         self._lanes.clear()
         self._ready.clear()
         self._flights.clear()
+        self._put_off.clear()
         self._work_to_do.set()
         self._resolved.set()

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 
+from bridge.message import Outcome
 from connectors.kafka.producer import Producer
 
 _LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -34,6 +35,10 @@ class Target(NamedTuple):
     partitions: int
     available: Sequence[int]
     limit: int | None
+
+
+Course: TypeAlias = Target | Outcome
+"""Where the messages of one topic name go: to a topic, or nowhere, for the reason the outcome gives."""
 
 
 class Topics:

@@ -1,21 +1,28 @@
 """The Kafka sink on a real Kafka, read back with Kafka's own consumer."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.produce import ProduceRequest
 
+from bridge.cli.demo.install import Files
+from bridge.cli.demo.kafka import Kafka
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Properties, Verdict
 from bridge.ports import Place, Sink
 from config.settings import BrokerSettings, KafkaSinkSettings
 from connectors.kafka import open_sink
+from connectors.kafka.producer import Producer
 
 PLACE = Place("test", "node", "route", 4000, 32 << 20)
 DAY = 86_400_000
@@ -311,6 +318,78 @@ async def test_room_is_bounded(broker: BrokerSettings, kafka_topic: MakeTopic) -
         assert refused(await futures[1]) == {}
 
 
+async def test_room_comes_after_the_outcomes_that_make_it(broker: BrokerSettings, kafka_topic: MakeTopic) -> None:
+    """A lane that is given room must have learned of a setback before it sends what was never sent."""
+    topic = await kafka_topic(2)
+    learned: list[int] = []
+    async with open_sink(broker, to(topic, max_in_flight=10), PLACE) as sink:
+        for turn in range(20):
+            await sink.room()
+            assert len(learned) == turn
+            future = await sink.send(numbered(0, 10))
+            future.add_done_callback(lambda done: learned.append(len(done.result())))
+        await sink.room()
+    assert learned == [10] * 20
+
+
+async def test_a_batch_that_is_given_up_is_a_loss(
+    broker: BrokerSettings, kafka_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = await kafka_topic()
+    submit = Producer.submit
+
+    async def cancelled(self: Producer, builder: Any, name: str, partition: int) -> asyncio.Future[Any]:
+        future = await submit(self, builder, name, partition)
+        future.cancel()
+        return future
+
+    monkeypatch.setattr(Producer, "submit", cancelled)
+    with pytest.raises(Disconnected, match="gave up"):  # noqa: PT012 - the loss ends the context, wherever its body is
+        async with open_sink(broker, to(topic), PLACE) as sink:
+            future = await sink.send(numbered(0, 10))
+            await asyncio.Event().wait()
+    assert refused(future.result()) == dict.fromkeys(range(10), (Verdict.UNKNOWN, "unknown_outcome"))
+
+
+async def test_what_lacks_replicas_after_it_was_appended_is_there_once(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka appends and answers NOT_ENOUGH_REPLICAS_AFTER_APPEND, here put in place of its answer to what it took."""
+    topic = await kafka_topic()
+    answers = 0
+    lacking = False
+    send = AIOKafkaConnection.send
+
+    async def appended(connection: AIOKafkaConnection, request: Any) -> Any:
+        nonlocal answers
+        response = await send(connection, request)
+        if lacking:
+            answers += 1
+            response.topics = [
+                (name, [(partition, 20, -1, -1, -1) for partition, *_ in batches]) for name, batches in response.topics
+            ]
+        return response
+
+    def answering(connection: AIOKafkaConnection, request: Any, **options: Any) -> Any:
+        produce = isinstance(request, ProduceRequest)
+        return appended(connection, request) if produce else send(connection, request, **options)
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", answering)
+    async with open_sink(patient(f"kafka://{kafka_bootstrap}", 1), to(topic), PLACE) as sink:
+        lacking = True
+        futures = [await sink.send(numbered(0, 10)), await sink.send(numbered(10, 20))]
+        started = time.monotonic()
+        while answers < 20:  # noqa: ASYNC110 - each after aiokafka's pause of 0.1 s
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - started > 1  # broker_timeout
+        assert sink.waiting == f"enough in-sync replicas of topic {topic}, partition 0"
+        lacking = False
+        for future in futures:
+            assert refused(await future) == {}
+        assert sink.waiting is None
+    assert [int(record.value) for record in await read(kafka_bootstrap, topic)] == list(range(20))
+
+
 async def test_a_waiter_gone_does_not_stop_the_sending(
     broker: BrokerSettings, kafka_bootstrap: str, kafka_topic: MakeTopic, faults: Callable[[], list[str]]
 ) -> None:
@@ -458,6 +537,58 @@ async def test_a_short_outage_is_waited_out(own_kafka: OwnKafka, faults: Callabl
     records = await read(own_kafka.url.removeprefix("kafka://"), "orders")
     assert [int(record.value) for record in records] == list(range(200))
     assert faults() == []
+
+
+def follower_of(leader: Kafka, files: Files, folder: Path) -> Kafka:
+    """A second broker of the first one's cluster, not started: it has no controller of its own."""
+    folder.mkdir()
+    follower = Kafka(files.kafka, folder)
+    ours, theirs = folder / "server.properties", leader.folder / "server.properties"
+    lines = dict(line.split("=", 1) for line in ours.read_text("utf-8").splitlines())
+    known = dict(line.split("=", 1) for line in theirs.read_text("utf-8").splitlines())
+    lines |= {
+        "process.roles": "broker",
+        "node.id": "2",
+        "controller.quorum.voters": known["controller.quorum.voters"],
+        "listeners": lines["advertised.listeners"],
+    }
+    ours.write_text("".join(f"{name}={value}\n" for name, value in lines.items()), "utf-8")
+    identity = (leader.data / "meta.properties").read_text("utf-8").replace("node.id=1", "node.id=2")
+    own = [line for line in identity.splitlines() if not line.startswith("directory.id=")]
+    (follower.data / "meta.properties").write_text("\n".join(own) + "\n", "utf-8")
+    return follower
+
+
+async def test_too_few_replicas_are_waited_out_and_nothing_doubles(
+    own_kafka: Kafka, broker_files: Files, tmp_path: Path, faults: Callable[[], list[str]]
+) -> None:
+    with contextlib.closing(follower_of(own_kafka, broker_files, tmp_path / "follower")) as follower:
+        await asyncio.to_thread(follower.start)
+        admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.bootstrap)
+        await admin.start()
+        config = {"min.insync.replicas": "2"}
+        await admin.create_topics([NewTopic("orders", -1, -1, {0: [1, 2]}, topic_configs=config)])
+        await admin.close()
+        # A request that was on its way when the follower went has no answer at all, until it is sent again.
+        times = {"connect_timeout": "2s", "broker_timeout": "5s"}
+        broker = BrokerSettings.model_validate({"url": own_kafka.url, **times})
+        async with open_sink(broker, to("orders"), PLACE) as sink:
+            assert refused(await deliver(sink, numbered(0, 100))) == {}
+            assert sink.waiting is None
+            await asyncio.to_thread(follower.kill)
+            futures = [await sink.send(numbered(100, 200)), await sink.send(numbered(200, 300))]
+            async with asyncio.timeout(20):
+                while sink.waiting is None:  # noqa: ASYNC110 - the broker's session ends when it does
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(6)  # longer than broker_timeout: what was a loss
+            assert sink.waiting == "enough in-sync replicas of topic orders, partition 0"
+            await asyncio.to_thread(follower.start)
+            for future in futures:
+                assert refused(await future) == {}
+            assert sink.waiting is None
+        records = await read(own_kafka.bootstrap, "orders")
+        assert [int(record.value) for record in records] == list(range(300))
+        assert faults() == []
 
 
 async def test_throughput(broker: BrokerSettings, kafka_topic: MakeTopic, capsys: pytest.CaptureFixture[str]) -> None:

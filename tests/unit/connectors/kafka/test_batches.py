@@ -1,16 +1,15 @@
 """Messages packed into batches by partition."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import DELIVERED, Message, Outcome, Verdict
-from connectors.kafka.batches import BATCH_SIZE, Batch, Course, Submission, pack
-from connectors.kafka.partitioner import Partitioner
-from connectors.kafka.topics import Target
+from connectors.kafka.batches import BATCH_SIZE, Batch, Key, Packer, Submission
+from connectors.kafka.topics import Course, Target
 
 NOWHERE = Outcome(Verdict.REJECTED, "missing_topic", "no such topic")
 
@@ -19,15 +18,21 @@ def by_key(message: Message) -> bytes | None:
     return message.key
 
 
-def packed(
-    messages: Sequence[Message], courses: dict[str | None, Course], name: Callable[[Message], str] = lambda message: "t"
-) -> tuple[Submission, list[Batch]]:
+def submitted(messages: Sequence[Message]) -> Submission:
     loop = asyncio.new_event_loop()
     try:
-        submission = Submission(messages, loop.create_future())
+        return Submission(messages, loop.create_future())
     finally:
         loop.close()
-    return submission, pack(submission, [name(message) for message in messages], courses, by_key, Partitioner())
+
+
+def packed(messages: Sequence[Message], course: Course, key: Key = by_key) -> tuple[Submission, list[Batch]]:
+    submission = submitted(messages)
+    return submission, Packer(key).pack(submission, [(course, range(len(messages)))])
+
+
+def verdicts(submission: Submission) -> list[Verdict]:
+    return [outcome.verdict for outcome in submission.outcomes]
 
 
 def bodies(batch: Batch) -> list[bytes | None]:
@@ -38,8 +43,8 @@ def bodies(batch: Batch) -> list[bytes | None]:
 def test_every_message_is_in_one_batch_in_order(shapes: list[tuple[bytes | None, int]], partitions: int) -> None:
     messages = [Message(b"%05d" % at + b"x" * size, "u", key=key) for at, (key, size) in enumerate(shapes)]
     limit = 600
-    submission, batches = packed(messages, {"t": Target("t", partitions, range(partitions), limit)})
-    assert all(outcome is DELIVERED for outcome in submission.outcomes)
+    submission, batches = packed(messages, Target("t", partitions, range(partitions), limit))
+    assert set(verdicts(submission)) <= {Verdict.UNKNOWN}
     assert sorted(position for batch in batches for position in batch.positions) == list(range(len(messages)))
     for partition in range(partitions):
         in_order = [position for batch in batches if batch.partition == partition for position in batch.positions]
@@ -53,49 +58,68 @@ def test_every_message_is_in_one_batch_in_order(shapes: list[tuple[bytes | None,
 @given(st.integers(1, 3000))
 def test_a_batch_is_refused_exactly_above_the_limit(size: int) -> None:
     messages = [Message(b"a", "u"), Message(b"x" * size, "u"), Message(b"b", "u")]
-    whole, (alone,) = packed([messages[1]], {"t": Target("t", 1, [0], None)})
-    assert whole.outcomes == [DELIVERED]
+    whole, (alone,) = packed([messages[1]], Target("t", 1, [0], None))
+    assert verdicts(whole) == [Verdict.UNKNOWN]
     exact = len(alone.builder._build())
     for limit, fits in ((exact, True), (max(exact - 1, 90), exact - 1 < 90)):
-        submission, batches = packed(messages, {"t": Target("t", 1, [0], limit)})
+        submission, batches = packed(messages, Target("t", 1, [0], limit))
         reasons = [outcome.reason for outcome in submission.outcomes]
-        assert reasons == (["", "", ""] if fits else ["", "too_large", ""])
+        assert reasons == (["unanswered"] * 3 if fits else ["unanswered", "too_large", "unanswered"])
         sent = [body for batch in batches for body in bodies(batch)]
         assert sent == [message.body for message in messages if fits or message is not messages[1]]
 
 
 def test_a_record_above_the_usual_batch_goes_where_the_topic_takes_it() -> None:
     large = Message(b"x" * (2 * BATCH_SIZE), "u")
-    submission, batches = packed([Message(b"a", "u"), large, Message(b"b", "u")], {"t": Target("t", 1, [0], 10**7)})
-    assert submission.outcomes == [DELIVERED] * 3
+    submission, batches = packed([Message(b"a", "u"), large, Message(b"b", "u")], Target("t", 1, [0], 10**7))
+    assert verdicts(submission) == [Verdict.UNKNOWN] * 3
     assert [batch.positions for batch in batches] == [[0], [1], [2]]
 
 
 def test_what_has_no_course_or_no_bytes_is_refused_and_its_neighbours_go() -> None:
     messages = [
-        Message(b"0", "u", "good"),
-        Message(b"1", "u", "bad"),
-        Message(b"2", "u", "good", headers=(("\udcff", "void", None),)),
-        Message(b"3", "u", "other"),
+        Message(b"0", "u", key=b"k"),
+        Message(b"1", "u"),
+        Message(b"2", "u", headers=(("\udcff", "void", None),)),
+        Message(b"3", "u"),
+        Message(b"4", "u"),
     ]
-    courses: dict[str | None, Course] = {
-        "good": Target("good", 1, [0], None),
-        "bad": NOWHERE,
-        "other": Target("other", 1, [0], None),
-    }
-    submission, batches = packed(messages, courses, lambda message: message.address)
-    assert [outcome.reason for outcome in submission.outcomes] == ["", "missing_topic", "unencodable", ""]
-    assert [(batch.topic, batch.positions) for batch in batches] == [("good", [0]), ("other", [3])]
+    submission = submitted(messages)
+    good, other = Target("good", 1, [0], None), Target("other", 1, [0], None)
+    batches = Packer(by_key).pack(submission, [(good, [0, 2, 4]), (NOWHERE, [1]), (other, [3])])
+    reasons = [outcome.reason for outcome in submission.outcomes]
+    assert reasons == ["unanswered", "missing_topic", "unencodable", "unanswered", "unanswered"]
+    assert [(batch.topic, batch.positions) for batch in batches] == [("good", [0, 4]), ("other", [3])]
+
+
+def test_a_message_whose_key_has_no_bytes_is_refused_alone() -> None:
+    messages = [Message(b"", "u", "a"), Message(b"", "u", "\ud800"), Message(b"", "u", "b")]
+    submission, (batch,) = packed(messages, Target("t", 1, [0], None), lambda message: message.address.encode())
+    assert [outcome.reason for outcome in submission.outcomes] == ["unanswered", "unencodable", "unanswered"]
+    assert batch.positions == [0, 2]
+
+
+def test_a_batch_ends_its_own_messages() -> None:
+    messages = [Message(b"", "u", key=b"%d" % at) for at in range(50)]
+    submission, (first, second) = packed(messages, Target("t", 2, [0, 1], None))
+    first.end(DELIVERED)
+    assert [at for at, outcome in enumerate(submission.outcomes) if outcome is DELIVERED] == first.positions
+    assert {submission.outcomes[at].verdict for at in second.positions} == {Verdict.UNKNOWN}
+
+
+def test_aiokafka_counts_the_records() -> None:
+    _, (batch,) = packed([Message(b"", "u")] * 7, Target("t", 1, [0], None))
+    assert batch.builder.record_count() == 7  # the next batch's sequence starts there
 
 
 def test_null_keys_keep_to_partitions_with_a_leader() -> None:
-    _, batches = packed([Message(b"", "u")] * 5, {"t": Target("t", 9, [4], None)})
+    _, batches = packed([Message(b"", "u")] * 5, Target("t", 9, [4], None))
     assert [(batch.partition, batch.positions) for batch in batches] == [(4, [0, 1, 2, 3, 4])]
 
 
 def test_a_batch_gives_its_records_again() -> None:
     messages = [Message(b"a", "u", key=b"k", properties={"timestamp": 1}), Message(b"b", "v", key=b"k")]
-    _, (batch,) = packed(messages, {"t": Target("t", 1, [0], None)})
+    _, (batch,) = packed(messages, Target("t", 1, [0], None))
     batch.builder._build()
     records = batch.records(by_key)
     assert [(position, record.value, record.timestamp) for position, record in records] == [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
-from connectors.kafka.codec import LAST_TIMESTAMP, PROPERTY_HEADERS, Headers, encode
+from connectors.kafka.codec import LAST_TIMESTAMP, PROPERTY_HEADERS, Encoder, Headers
 
 FULL: Properties = {
     "content_type": "application/json",
@@ -77,11 +77,11 @@ _messages: st.SearchStrategy[Message] = st.builds(
 
 
 def headers_of(*headers: Header) -> Headers:
-    return encode(Message(b"", "u", headers=headers), None).headers
+    return Encoder().record(Message(b"", "u", headers=headers), None).headers
 
 
 def test_every_property_has_its_header() -> None:
-    record = encode(Message(b"{}", "uid-1", "order.eu", "orders", None, FULL), b"k")
+    record = Encoder().record(Message(b"{}", "uid-1", "order.eu", "orders", None, FULL), b"k")
     assert record.key == b"k"
     assert record.value == b"{}"
     assert record.timestamp == 1_700_000_000_000
@@ -106,12 +106,12 @@ def test_every_property_has_its_header() -> None:
 
 
 def test_what_is_absent_is_not_invented() -> None:
-    assert encode(Message(None, "u", "a/topic"), None) == (None, None, None, [("fedbridge-uid", b"u")])
+    assert Encoder().record(Message(None, "u", "a/topic"), None) == (None, None, None, [("fedbridge-uid", b"u")])
 
 
 def test_an_empty_body_is_not_a_tombstone() -> None:
-    assert encode(Message(b"", "u"), b"k").value == b""
-    assert encode(Message(None, "u"), b"k").value is None
+    assert Encoder().record(Message(b"", "u"), b"k").value == b""
+    assert Encoder().record(Message(None, "u"), b"k").value is None
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_our_own_headers_are_there_once() -> None:
     [(0, 0), (LAST_TIMESTAMP, LAST_TIMESTAMP), (LAST_TIMESTAMP + 1, None), (-1, None), (2**64, None)],
 )
 def test_a_timestamp_no_calendar_has_is_only_in_its_header(timestamp: int, expected: int | None) -> None:
-    record = encode(Message(b"", "u", properties={"timestamp": timestamp}), None)
+    record = Encoder().record(Message(b"", "u", properties={"timestamp": timestamp}), None)
     assert record.timestamp == expected
     assert record.headers[0] == ("amqp-timestamp", str(timestamp).encode())
 
@@ -169,7 +169,7 @@ def test_a_timestamp_no_calendar_has_is_only_in_its_header(timestamp: int, expec
 )
 def test_text_without_bytes_is_unmappable(message: Message) -> None:
     with pytest.raises(Unmappable) as caught:
-        encode(message, None)
+        Encoder().record(message, None)
     assert caught.value.reason == "unencodable"
     str(caught.value).encode()
 
@@ -179,14 +179,14 @@ def test_a_table_too_deep_is_unmappable() -> None:
     for _ in range(20_000):
         value = (("t", "table", value),)
     with pytest.raises(Unmappable) as caught:
-        encode(Message(b"", "u", headers=(("h", "table", value),)), None)
+        Encoder().record(Message(b"", "u", headers=(("h", "table", value),)), None)
     assert caught.value.reason == "too_deep"
 
 
 @given(_messages, st.none() | st.binary())
 def test_kafkas_format_takes_every_record(message: Message, key: bytes | None) -> None:
     try:
-        record = encode(message, key)
+        record = Encoder().record(message, key)
     except Unmappable:
         return
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 20)
@@ -204,3 +204,39 @@ def test_bytes_that_are_typed_are_told_from_text() -> None:
     raw = base64.b64decode("AAEC")
     assert headers_of(("h", "bytes", raw))[1] == ("fedbridge-types", b'{"h":"bytes"}')
     assert headers_of(("h", "string", raw))[1] == ("fedbridge-uid", b"u")
+
+
+_name = st.sampled_from(["a", "b", "größe", "fedbridge-uid", "fedbridge-types", "\udcff"])
+_shaped = st.builds(
+    lambda headers, address, exchange: Message(b"", "u", address, exchange, headers=tuple(headers)),
+    st.lists(st.tuples(_name, st.sampled_from([("string", "x"), ("i64", 7), ("void", None)])), max_size=4).map(
+        lambda given: [(name, *typed) for name, typed in given]
+    ),
+    st.sampled_from(["", "x", "\udcff", "\ud800"]),
+    st.sampled_from(["", "x", "\udcff", "\ud800"]),
+)
+
+
+def _attempt(encoder: Encoder, message: Message) -> object:
+    try:
+        return encoder.record(message, None)
+    except Unmappable as error:
+        return error.reason
+
+
+@given(st.lists(_shaped, max_size=20))
+def test_what_is_remembered_changes_nothing(messages: list[Message]) -> None:
+    remembering = Encoder()
+    for message in messages:
+        assert _attempt(remembering, message) == _attempt(Encoder(), message)
+
+
+def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    encoder = Encoder()
+    for number in range(3000):
+        encoder.encode(Message(b"", "u", headers=((f"h{number}", "i8", 1),)))
+    assert 0 < len(encoder._marks) <= 256
+    kept = set(encoder._marks)
+    encoder.encode(Message(b"", "u", headers=(("x" * 1025, "i8", 1),)))
+    encoder.encode(Message(b"", "u", headers=(("x", "i8", 1),) * 65))
+    assert set(encoder._marks) == kept

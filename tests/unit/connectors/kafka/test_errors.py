@@ -71,8 +71,8 @@ def test_what_is_no_answer_leaves_the_outcome_unknown(error: KafkaError) -> None
 
 def test_codes_aiokafka_does_not_know_are_taught() -> None:
     hooks.teach_codes()
-    error = for_code(hooks.INVALID_RECORD)()
-    assert refusal_of(error) == REFUSALS[hooks.INVALID_RECORD]
+    for code in (hooks.INVALID_RECORD, hooks.THROTTLING_QUOTA_EXCEEDED):
+        assert refusal_of(for_code(code)()) == REFUSALS[code]
 
 
 @pytest.mark.parametrize(

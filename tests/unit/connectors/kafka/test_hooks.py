@@ -8,7 +8,11 @@ import aiokafka.errors
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.producer.sender import Sender
+from aiokafka.errors import NotEnoughReplicasError
+from aiokafka.producer.message_accumulator import MessageBatch
+from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.protocol.produce import ProduceResponse_v7
+from aiokafka.structs import TopicPartition
 
 from connectors.kafka import hooks
 
@@ -43,12 +47,48 @@ def test_the_table_of_codes_is_read_at_each_answer() -> None:
 
 def test_a_builder_is_what_create_batch_makes_with_a_size_of_its_own() -> None:
     builder = hooks.new_builder(100)
-    assert builder.append(timestamp=None, key=None, value=None, headers=[]) is not None
-    assert builder.append(timestamp=1, key=b"k", value=b"v" * 100, headers=[("h", None)]) is None
+    append = hooks.append_to(builder)
+    assert append(0, None, None, None, []) is not None
+    assert append(1, 1, b"k", b"v" * 100, [("h", None)]) is None
+    hooks.close(builder, 1)
     assert builder.record_count() == 1
-    first = hooks.new_builder(100).append(timestamp=1, key=b"k", value=b"v" * 1000, headers=[])
+    assert builder.closed()
+    first = hooks.append_to(hooks.new_builder(100))(0, 1, b"k", b"v" * 1000, [])
     assert first is not None
     assert first.size > 1000
+
+
+def test_appending_to_the_c_builder_makes_the_same_batch() -> None:
+    ours, theirs = hooks.new_builder(1000), hooks.new_builder(1000)
+    append = hooks.append_to(ours)
+    for number in range(3):
+        append(number, number, b"k", b"%d" % number, [("h", b"v")])
+        theirs.append(timestamp=number, key=b"k", value=b"%d" % number, headers=[("h", b"v")])
+    hooks.close(ours, 3)
+    theirs.close()
+    assert ours.record_count() == theirs.record_count()
+    assert bytes(ours._build()) == bytes(theirs._build())
+
+
+async def test_every_answer_is_told_before_aiokafka_acts_on_it() -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", enable_idempotence=True)
+    sender = producer._sender
+    answers: list[tuple[str, int, int]] = []
+    partition = TopicPartition("orders", 2)
+    batch = MessageBatch(partition, hooks.new_builder(100), 30, 0)
+
+    async def send(node: int, request: Any) -> Any:
+        return ProduceResponse_v7([("orders", [(2, NotEnoughReplicasError.errno, -1, -1, -1)])], 0)
+
+    producer.client.send = send
+    hooks.watch_answers(producer, lambda *answer: answers.append(answer))
+    producing = SendProduceReqHandler(sender, {partition: batch})
+    response = await producer.client.send(1, producing.create_request())
+    assert answers == [("orders", 2, 19)]
+    producing.handle_response(response)
+    assert producing._to_reenqueue == [batch]
+    assert not batch.future.done()
+    await hooks.drop(producer, set(), 1.0)
 
 
 async def test_requests_are_watched_while_they_run() -> None:

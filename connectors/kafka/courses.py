@@ -1,0 +1,74 @@
+"""Where the messages of one sink go: the topic that its template gives each, and what is wrong where it gives none."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from bridge.errors import RouteFault
+from bridge.message import Message, Outcome, Verdict
+from bridge.templates import render_text
+from config.settings import BrokerSettings, KafkaSinkSettings
+from connectors.kafka.producer import Producer
+from connectors.kafka.topics import Course, Topics, is_legal
+
+_MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
+
+
+class Courses:
+    """Topics of messages, and what is known of them.
+
+    A template without fields has one topic, `fixed`: it must be there, and choosing it costs no message anything.
+    Raises RouteFault (conflict) if its name is illegal.
+    """
+
+    def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings) -> None:
+        self._broker = broker
+        self._name = render_text(settings.topic)
+        self._topics = Topics(create=settings.create)
+        self.fixed = None if settings.topic.fields else "".join(map(str, settings.topic.parts))
+        if self.fixed is not None and not is_legal(self.fixed):
+            raise RouteFault(
+                f"{self.fixed!r} cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -, not . or .., not starting with __",
+                "conflict",
+            )
+
+    def names(self, messages: Sequence[Message]) -> Mapping[str | None, Sequence[int]]:
+        """Give the positions of the messages of each topic name, in order; None is the name of those without one."""
+        if self.fixed is not None:
+            return {self.fixed: range(len(messages))}
+        names: dict[str | None, list[int]] = defaultdict(list)
+        for position, message in enumerate(messages):
+            names[self._name(message)].append(position)
+        return names
+
+    def unknown(self, producer: Producer, names: Iterable[str | None]) -> list[str]:
+        """Those of `names` that are to be looked up."""
+        return [name for name in names if name is not None and self._topics.target(producer, name) is None]
+
+    async def find(self, producer: Producer, names: Sequence[str]) -> None:
+        """Look topics up, or make them; as `Topics.find`."""
+        await self._topics.find(producer, names)
+
+    def fault(self, producer: Producer) -> RouteFault | None:
+        """What is wrong (missing, conflict) if the fixed topic is not there, as last looked up."""
+        if self.fixed is None or self._topics.target(producer, self.fixed) is not None:
+            return None
+        return self._missing(self.fixed)
+
+    def course(self, producer: Producer, name: str | None) -> Course:
+        """Where the messages of a name go, as last looked up."""
+        if name is None:
+            return _MISSING_FIELD
+        if not is_legal(name):
+            return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
+        target = self._topics.target(producer, name)
+        return target or Outcome(Verdict.REJECTED, "missing_topic", str(self._missing(name)))
+
+    def _missing(self, topic: str) -> RouteFault:
+        if fault := self._topics.faults.get(topic):
+            return RouteFault(f"topic {topic} cannot be created at {self._broker.shown}: {fault}", "conflict")
+        host, port = self._broker.urls[0].addresses[0]
+        command = f"kafka-topics.sh --bootstrap-server {host}:{port} --create --topic {topic}"
+        return RouteFault(
+            f"topic {topic} does not exist at {self._broker.shown}: create it ({command}) or set create = true",
+            "missing",
+        )

@@ -1,0 +1,37 @@
+"""Which topic a message goes to."""
+
+import pytest
+
+from bridge.errors import RouteFault
+from bridge.message import Message
+from config.settings import BrokerSettings, KafkaSinkSettings
+from connectors.kafka.courses import Courses
+
+
+def courses(topic: str) -> Courses:
+    broker = BrokerSettings.model_validate({"url": "kafka://127.0.0.1:9092"})
+    return Courses(broker, KafkaSinkSettings.model_validate({"topic": topic}))
+
+
+def addressed(*addresses: str | None) -> list[Message]:
+    return [Message(b"", "u", headers=() if address is None else (("to", "string", address),)) for address in addresses]
+
+
+def test_one_topic_takes_all() -> None:
+    fixed = courses("orders")
+    assert fixed.fixed == "orders"
+    assert {name: list(at) for name, at in fixed.names(addressed("a", None)).items()} == {"orders": [0, 1]}
+
+
+def test_a_template_parts_the_messages_in_order() -> None:
+    template = courses("orders.{header.to}")
+    assert template.fixed is None
+    names = template.names(addressed("b", "a", None, "b", "a/b"))
+    assert names == {"orders.b": [0, 3], "orders.a": [1], None: [2], "orders.a/b": [4]}
+
+
+@pytest.mark.parametrize("topic", ["a/b", "..", "__internal"])
+def test_an_illegal_name_is_a_fault_of_the_route(topic: str) -> None:
+    with pytest.raises(RouteFault, match="cannot be a topic") as caught:
+        courses(topic)
+    assert caught.value.reason == "conflict"
