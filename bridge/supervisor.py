@@ -265,8 +265,8 @@ def _expose(route: Route, metrics: Metrics) -> None:
     follow(metrics.oldest_unsettled, name, value=lambda: relay.oldest)
     for state in State:
         follow(metrics.route_state, name, state.value, value=partial(_is_in, route, state))
-    for lane in relay.lanes:
-        follow(metrics.sink_blocked, name, lane.name, value=partial(_is_blocked, lane))
+    for lane, connection in zip(relay.lanes, route.connections[1:], strict=True):
+        follow(metrics.sink_blocked, name, lane.name, value=partial(_is_blocked, lane, connection))
     for broker, role in {(connection.broker, connection.role) for connection in route.connections}:
         alike = [c for c in route.connections if (c.broker, c.role) == (broker, role)]
         follow(metrics.connection_up, broker, name, role, value=partial(_are_up, alike))
@@ -276,8 +276,8 @@ def _is_in(route: Route, state: State) -> float:
     return float(route.state is state)
 
 
-def _is_blocked(lane: Lane) -> float:
-    return float(lane.blocked)
+def _is_blocked(lane: Lane, connection: Connection) -> float:
+    return float(lane.blocked or connection.state is State.WAITING)
 
 
 def _are_up(connections: Sequence[Connection]) -> float:
