@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -171,8 +172,10 @@ def test_brokers_that_are_given_are_not_taken_for_brokers_that_were_left_up(tmp_
         )
         return done.returncode, done.stdout, done.stderr
 
-    for port in (1, 2):
-        code, out, err = told(port)
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as answers:
+            port = answers.getsockname()[1]
+            code, out, err = told(port)
         assert (code, out.splitlines()) == (
             0,
             [
