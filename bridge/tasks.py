@@ -32,4 +32,5 @@ def ungrouped() -> Iterator[None]:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError from group
-        raise group.exceptions[0] from None
+        first = group.exceptions[0]
+        raise first from first.__cause__

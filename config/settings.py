@@ -154,7 +154,7 @@ class AmqpSourceSettings(_Table):
     declare: bool | None = Field(
         None, description="Create a missing queue. Default: true with an exchange, false with a queue alone."
     )
-    prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: window.messages.")
+    prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: what fits the window.")
 
     @property
     def declares(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from aiormq.exceptions import (
     AMQPError,
@@ -32,6 +33,9 @@ _FAULTS: tuple[tuple[type[BaseException], str, str, str], ...] = (
     (ChannelPreconditionFailed, "", "conflict", "change the route, or what is there"),
 )
 
+_PASSING: Final = ("delivery acknowledgement", "unknown delivery tag")
+"""Words of a PRECONDITION_FAILED that a new channel mends: consumer_timeout was over, or an ack came twice."""
+
 
 @contextmanager
 def translated(broker: str, doing: str) -> Iterator[None]:
@@ -59,7 +63,7 @@ def explained(error: BaseException | None, broker: str, doing: str) -> RouteFaul
     """Make the bridge's error of a library's: RouteFault where only a person can help, else Disconnected."""
     said = _text(error)
     for kind, words, reason, advice in _FAULTS:
-        if isinstance(error, kind) and words in said:
+        if isinstance(error, kind) and words in said and not any(passing in said for passing in _PASSING):
             return RouteFault(f"{broker}: {said}, while {doing}: {advice}", reason)
     if isinstance(error, TimeoutError):
         return Disconnected(f"{broker}: no answer in time while {doing}", "timeout")

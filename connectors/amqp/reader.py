@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -35,6 +35,7 @@ class TapReader(asyncio.StreamReader):
         self._paused_here = False
         self._over = False
         self._fed = False
+        self._seen: Callable[[int, int], None] | None = None
         self._overruns = False
         self.dropped = False
         """Whether deliveries were dropped (`overrun`): nothing more comes of this connection."""
@@ -82,9 +83,10 @@ class TapReader(asyncio.StreamReader):
         self._over = True
         super().feed_eof()
 
-    def divert(self, channel: int, frame_max: int) -> None:
-        """Divert the deliveries of this channel from now on."""
+    def divert(self, channel: int, frame_max: int, seen: Callable[[int, int], None] | None = None) -> None:
+        """Divert the deliveries of this channel from now on; `seen` is told messages and bytes of each read chunk."""
         self._tap.divert(channel, frame_max)
+        self._seen = seen
 
     def take(self, limit: int) -> list[RawDelivery]:
         """Take up to `limit` deliveries, in order; `arrived` is cleared when none are left."""
@@ -154,6 +156,8 @@ class TapReader(asyncio.StreamReader):
             self._paused_here = True
             self._pipe.pause_reading()
         self.arrived.set()
+        if self._seen is not None:
+            self._seen(len(fresh), size)
 
     def _fail(self, text: str) -> None:
         self._over = True

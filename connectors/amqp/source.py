@@ -13,15 +13,18 @@ from bridge.errors import Disconnected, FedbridgeError
 from bridge.message import Delivery, Receipt
 from bridge.ports import Place, Source
 from bridge.prefix import Prefix
+from bridge.tasks import ungrouped
 from config.settings import AmqpSourceSettings, BrokerSettings
 from connectors.amqp.codec import RawDelivery, decode
 from connectors.amqp.connection import Link, connected
 from connectors.amqp.errors import explained, translated
+from connectors.amqp.prefetch import Prefetch
 from connectors.amqp.reader import TICK, TapReader
 from connectors.amqp.tap import ack_frame
 from connectors.amqp.topology import ASSERT_EVERY, LOOK_EVERY, Topology
 
 _TAG_BITS: Final = 64
+_SOON, _RARELY = 0.02, 10.0  # seconds between two changes of the prefetch
 
 
 @asynccontextmanager
@@ -36,7 +39,7 @@ async def open_source(
     """Connect, see to queue, exchange and bindings, and consume; see `bridge.ports` for the contract of a source.
 
     `assert_every` and `look_every` are seconds, see `connectors.amqp.topology`. Raises RouteFault (authentication,
-    forbidden, missing, conflict, locked) or Disconnected.
+    forbidden, missing, conflict, locked) or Disconnected; both also later, out of a body that is cancelled for it.
     """
     name = f"fedbridge {place.bridge}.{place.route}"
     async with (
@@ -46,17 +49,18 @@ async def open_source(
     ):
         topology = Topology(lookups, settings, place)
         await topology.prepare()
-        prefetch = settings.prefetch or place.messages
+        prefetch = Prefetch(place, settings.prefetch)
         with translated(link.broker, f"consuming from queue {topology.queue}"):
             async with asyncio.timeout(link.timeout):
                 channel = await link.channel()
                 source = AmqpSource(link, channel, topology, prefetch)
                 await source.consume()
-        try:
+        with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(source.watch_connection(), name=f"{name}: amqp loss"),
                     tasks.create_task(source.watch_topology(assert_every, look_every), name=f"{name}: amqp bindings"),
+                    tasks.create_task(source.watch_sizes(), name=f"{name}: amqp prefetch"),
                     tasks.create_task(_tick(link.reader), name=f"{name}: amqp liveness"),
                 ]
                 try:
@@ -64,17 +68,14 @@ async def open_source(
                 finally:
                     for task in running:
                         task.cancel()
-        except BaseExceptionGroup as group:
-            error = group.exceptions[0]  # what the caller raised comes out as it was
-            raise error from error.__cause__
 
 
 class AmqpSource:
-    """One consumer on one channel. A receipt is an int: the epoch above, the delivery tag in the low 64 bits."""
+    """A consumer on a channel of its own. A receipt is an int: the epoch above, the delivery tag in the low 64 bits."""
 
     redelivers = True
 
-    def __init__(self, link: Link, channel: AbstractChannel, topology: Topology, prefetch: int) -> None:
+    def __init__(self, link: Link, channel: AbstractChannel, topology: Topology, prefetch: Prefetch) -> None:
         epoch = secrets.randbits(63)
         self._link = link
         self._reader = link.reader
@@ -85,8 +86,16 @@ class AmqpSource:
         self._uid = f"amqp:{epoch:016x}-"
         self._prefix = Prefix(self._base + 1)
         self._singly: set[int] = set()  # receipts that were acked beyond the prefix
+        self._consumer = ""
+        self._newest = 0  # the delivery tag that came last
+        self._before = 0  # the last delivery tag of the consumer before this one
+        self._told = 0  # up to which delivery tag acks were written
+        self._held = 0  # up to which delivery tag an ack is to be written as soon as that may be
+        self._resize = asyncio.Event()
+        self._acking = asyncio.Event()
+        self._acking.set()
         self._loss: FedbridgeError | None = None
-        self._cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def waiting(self) -> str | None:
@@ -102,9 +111,8 @@ class AmqpSource:
         """Divert the channel's deliveries and start to consume; may raise what the library raises."""
         channel = self._channel
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
-        await channel.basic_qos(prefetch_count=self._prefetch)
-        self._reader.divert(channel.number, channel.connection.connection_tune.frame_max)
-        await channel.basic_consume(self._topology.queue, _undiverted)
+        self._reader.divert(channel.number, channel.connection.connection_tune.frame_max, self._on_read)
+        await self._start_consumer()
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Wait for deliveries and give 1 to `limit` of them, decoded; cancel-safe.
@@ -132,7 +140,7 @@ class AmqpSource:
             tell -= 1
         if self._singly:
             self._singly = {receipt for receipt in self._singly if receipt > reached}
-        self._ack(tell, multiple=True)
+        self._ack(tell - base, multiple=True)
 
     async def flush(self) -> None:
         """Ack what was settled beyond a gap too, and wait until the broker has taken everything, by a basic.qos.
@@ -142,62 +150,105 @@ class AmqpSource:
         """
         if self._loss is not None:
             raise self._loss
-        for receipt in self._prefix.stragglers():
-            if receipt not in self._singly:
-                self._singly.add(receipt)
-                self._ack(receipt, multiple=False)
         with translated(self._link.broker, "waiting until all acks were taken"), self._reader.overrun():
             async with asyncio.timeout(self._link.timeout):
-                await self._channel.basic_qos(prefetch_count=self._prefetch)
+                await self._acking.wait()
+                for receipt in self._prefix.stragglers():
+                    if receipt not in self._singly:
+                        self._singly.add(receipt)
+                        self._ack(receipt - self._base, multiple=False)
+                await self._channel.basic_qos(prefetch_count=self._prefetch.current)
         if self._reader.dropped:
             self._lose(Disconnected(f"{self._link.broker}: more came than the window holds while acks were flushed"))
 
     async def watch_connection(self) -> None:
-        """Wait for the loss of consumer, channel or connection, and note it."""
+        """Wait for the loss of consumer, channel or connection, and raise it: Disconnected or RouteFault."""
         closings = {self._channel.closing, self._channel.connection.closing}
         try:
-            await asyncio.wait({*closings, self._cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*closings, self._lost}, return_when=asyncio.FIRST_COMPLETED)
             errors = [closing.exception() for closing in closings if closing.done() and not closing.cancelled()]
         finally:
             for closing in closings:
                 closing.cancel()
-        queue = self._topology.queue
-        if self._cancelled.done():
-            text = f"{self._link.broker}: the broker cancelled the consumer of queue {queue}: was it deleted?"
-            self._lose(Disconnected(text, "cancelled"))
-        else:
-            self._lose(explained(next(iter(errors), None), self._link.broker, f"consuming from queue {queue}"))
+        doing = f"consuming from queue {self._topology.queue}"
+        raise self._lose(explained(next(iter(errors), None), self._link.broker, doing))
 
     async def watch_topology(self, assert_every: float, look_every: float) -> None:
-        """Assert the bindings from time to time, and note what they fail with as the loss of this source."""
+        """Assert the bindings from time to time; raises what that fails with, or the earlier loss of this source."""
         try:
             await self._topology.watch(assert_every, look_every)
         except FedbridgeError as error:
-            self._lose(error)
+            raise self._lose(error) from error.__cause__
 
-    def _lose(self, error: FedbridgeError) -> None:
+    async def watch_sizes(self) -> None:
+        """Raise the prefetch when messages turn out to be small; raises Disconnected or RouteFault.
+
+        A basic.qos holds for consumers that come after it, and quorum queues know no other: a new consumer comes, then
+        the old one goes, since an auto-delete queue ends with its last. Both are on one channel, so that delivery tags
+        go on. What was on its way to the old one would be lost and come again out of order, if the queue is a quorum
+        queue (seen on 3.10.8): `_on_read` waits for the moment in which nothing is, and acks are held meanwhile.
+
+        The waits are not bounded: answers come behind deliveries, and are not read while the window is full. Nothing
+        depends on them but the acks, and `flush` bounds its own wait for those.
+        """
+        while True:
+            await self._resize.wait()
+            self._resize.clear()
+            old, self._prefetch.current = self._consumer, self._prefetch.next
+            try:
+                with translated(self._link.broker, f"raising the prefetch of queue {self._topology.queue}"):
+                    await self._start_consumer()
+                    await self._channel.basic_cancel(old)
+            except FedbridgeError as error:
+                raise self._lose(error) from error.__cause__
+            self._acking.set()
+            held, self._held = self._held, 0
+            self._ack(held, multiple=True)
+
+    async def _start_consumer(self) -> None:
+        await self._channel.basic_qos(prefetch_count=self._prefetch.current)
+        consumer = await self._channel.basic_consume(self._topology.queue, _undiverted)
+        self._consumer = str(consumer.consumer_tag)
+
+    def _lose(self, error: FedbridgeError) -> FedbridgeError:
+        """Note a loss, wake who waits for it, and give the one that counts: the first."""
         if self._loss is None:
             if isinstance(error, Disconnected) and self._reader.failure is not None:
                 error = Disconnected(f"{self._link.broker}: not AMQP: {self._reader.failure}", "error")
             self._loss = error
             self._reader.arrived.set()
+            self._lost.set_result(None)
+        return self._loss
 
     def _on_cancel(self, _frame: commands.Basic.Cancel) -> None:
-        if not self._cancelled.done():
-            self._cancelled.set_result(None)
+        text = f"{self._link.broker}: the broker cancelled the consumer of queue {self._topology.queue}"
+        self._lose(Disconnected(f"{text}: was it deleted?", "cancelled"))
 
-    def _ack(self, receipt: int, multiple: bool) -> None:
-        tag = receipt - self._base
-        if tag > 0 and not self._reader.closed:
+    def _on_read(self, messages: int, size: int) -> None:
+        """Count what came, and see whether the prefetch is exhausted and worth raising: then nothing is on its way."""
+        self._newest += messages
+        self._prefetch.saw(messages, size)
+        if self._prefetch.due and self._acking.is_set():
+            unacked = self._newest - max(self._told, self._before) - len(self._singly)
+            if unacked >= self._prefetch.current:
+                self._before = self._newest
+                self._acking.clear()
+                self._resize.set()
+
+    def _ack(self, tag: int, multiple: bool) -> None:
+        if not self._acking.is_set():
+            self._held = tag
+        elif tag > 0 and not self._reader.closed:
+            if multiple:
+                self._told = tag
             self._reader.transport.write(ack_frame(self._channel.number, tag, multiple))
 
     def _decoded(self, batch: list[RawDelivery]) -> list[Delivery]:
-        uid, base = self._uid, self._base
+        uid, base, new = self._uid, self._base, tuple.__new__  # which costs half of calling a NamedTuple's class
         return [
-            Delivery(
-                decode(raw, f"{uid}{raw.tag}"), base + raw.tag, len(raw.properties) + len(raw.body), raw.redelivered
-            )
+            new(Delivery, (decode(raw, f"{uid}{tag}"), base + tag, len(properties) + len(body), redelivered))
             for raw in batch
+            for tag, redelivered, _exchange, _key, properties, body in (raw,)
         ]
 
 

@@ -8,8 +8,8 @@ mood, so the two take turns, in changing order, and the ratio of the medians is 
 fedbridge runs with its defaults. mq-bridge's `batch_size`, `prefetch_count` and `concurrency` were tried, 30,000
 messages three times each on a busy machine, median messages/s (CPU-s per 100,000): 256, 2,000, 1: 14,000 (2.8), the
 default here; 512, 10,000, 1: 10,000 (3.4); 2,000, 10,000, 1: 9,900 (2.7); 4,000, 20,000, 1: 11,000 (3.2); 512, 10,000,
-2: 8,500 (4.1). Its own default prefetch of 100 used the most CPU of all (5.1 and 5.6 in two runs of 20,000). It writes fewer
-headers than fedbridge: content_type, timestamp, type and app_id do not cross.
+2: 8,500 (4.1). Its own default prefetch of 100 used the most CPU of all: 5.1 and 5.6 in two runs of 20,000. It writes
+fewer headers than fedbridge: content_type, timestamp, type and app_id do not cross.
 """
 
 import asyncio

@@ -27,10 +27,12 @@ def pika_channel(url: str) -> Iterator[BlockingChannel]:
 
 
 @asynccontextmanager
-async def opened(url: str, messages: int = 1000, *, route: str = "r", **settings: Any) -> AsyncIterator[AmqpSource]:
+async def opened(
+    url: str, messages: int = 1000, *, route: str = "r", size: int = WINDOW, **settings: Any
+) -> AsyncIterator[AmqpSource]:
     """A source that asserts its bindings often; nothing of it may be left behind that nobody looked at."""
     broker = BrokerSettings.model_validate({"url": url, "broker_timeout": "10s", "connect_timeout": "5s"})
-    place = Place("test", "one", route, messages, WINDOW)
+    place = Place("test", "one", route, messages, size)
     model = AmqpSourceSettings.model_validate(settings)
     loop = asyncio.get_running_loop()
     noise: list[str] = []

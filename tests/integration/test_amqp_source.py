@@ -1,6 +1,7 @@
 """The AMQP source on a queue of a real RabbitMQ."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -187,14 +188,52 @@ async def test_a_queue_with_an_exclusive_consumer_is_locked(amqp_url: str, chann
 
 async def test_a_queue_that_is_deleted_is_disconnected(amqp_url: str, channel: BlockingChannel, name: str) -> None:
     channel.queue_declare(name)
-    async with opened(amqp_url, queue=name) as source:
-        channel.queue_delete(name)
-        with pytest.raises(Disconnected, match="cancelled the consumer") as caught:
+    with pytest.raises(Disconnected, match="cancelled the consumer") as caught:  # noqa: PT012 - the loss ends the body
+        async with opened(amqp_url, queue=name) as source:
+            channel.queue_delete(name)
             await asyncio.wait_for(source.receive(1), 10)
-        assert caught.value.reason == "cancelled"
-        source.settle([])
-        with pytest.raises(Disconnected):
-            await source.flush()
+    assert caught.value.reason == "cancelled"
+    source.settle([])
+    with pytest.raises(Disconnected):
+        await source.flush()
+
+
+async def test_a_loss_ends_the_body_while_nobody_receives(amqp_url: str, channel: BlockingChannel, name: str) -> None:
+    """With its window full the relay does not call receive, and has to learn of the loss nevertheless."""
+    channel.queue_declare(name)
+    with pytest.raises(Disconnected, match="cancelled the consumer"):  # noqa: PT012 - the loss ends the body
+        async with asyncio.timeout(10), opened(amqp_url, queue=name):
+            channel.queue_delete(name)
+            await asyncio.Event().wait()
+
+
+async def test_a_cancellation_wins_over_a_loss(amqp_url: str, channel: BlockingChannel, name: str) -> None:
+    """Else the loss would swallow it, and who was cancelled would go on."""
+    channel.queue_declare(name)
+    ready = asyncio.Event()
+
+    async def body() -> None:
+        async with opened(amqp_url, queue=name) as source:
+            try:
+                ready.set()
+                await asyncio.Event().wait()
+            finally:
+                channel.queue_delete(name)
+                with contextlib.suppress(Disconnected):
+                    await asyncio.wait_for(source.receive(1), 10)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(body())
+        await ready.wait()
+        task.cancel()
+    assert task.cancelled()
+
+
+async def test_what_the_body_raises_comes_out_as_it_is(amqp_url: str, channel: BlockingChannel, name: str) -> None:
+    channel.queue_declare(name, auto_delete=True)
+    with pytest.raises(KeyError, match="mine"):
+        async with opened(amqp_url, queue=name):
+            raise KeyError("mine")
 
 
 async def test_a_wrong_password_is_a_fault_without_the_password(amqp_url: str, name: str) -> None:

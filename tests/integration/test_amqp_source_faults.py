@@ -91,7 +91,7 @@ async def test_reading_ahead_is_bounded_in_bytes_and_large_messages_get_through(
     for _ in range(40):
         channel.basic_publish("", name, body)
     channel.basic_publish("", name, b"y" * (9 << 20))  # alone larger than the window
-    async with opened(amqp_url, queue=name) as source:
+    async with opened(amqp_url, queue=name, prefetch=1000) as source:
         await until(lambda: source.read_ahead >= WINDOW)
         await asyncio.sleep(2.2)  # two ticks: reading stays paused, the connection stays alive
         assert source.read_ahead <= WINDOW + (2 << 20)
@@ -113,13 +113,13 @@ async def test_a_flush_gets_its_answer_also_while_the_window_is_full(
     channel.queue_declare(name)
     for _ in range(60):
         channel.basic_publish("", name, b"x" * (1 << 20))
-    async with opened(amqp_url, queue=name) as source:
-        first = await collect(source, 3)
-        await until(lambda: source.read_ahead >= WINDOW)
-        source.settle([first[0].receipt])
-        await source.flush()
-        assert source.read_ahead <= WINDOW + (3 << 20)
-        with pytest.raises(Disconnected, match="more came than the window holds"):
+    with pytest.raises(Disconnected, match="more came than the window holds"):  # noqa: PT012 - the loss ends the body
+        async with opened(amqp_url, queue=name, prefetch=1000) as source:
+            first = await collect(source, 3)
+            await until(lambda: source.read_ahead >= WINDOW)
+            source.settle([first[0].receipt])
+            await source.flush()
+            assert source.read_ahead <= WINDOW + (3 << 20)
             await source.receive(1)
     assert depth(channel, name) == 59
     channel.queue_delete(name)
@@ -170,14 +170,14 @@ async def test_a_broker_killed_is_disconnected_and_the_next_open_has_everything_
         channel.confirm_delivery()
         for number in range(20):
             channel.basic_publish("", name, b"%d" % number, pika.BasicProperties(delivery_mode=2))
-    async with opened(own_rabbitmq.url, queue=name) as source:
-        got = await collect(source, 20)
-        await asyncio.to_thread(own_rabbitmq.kill)
-        with pytest.raises(Disconnected):
+    with pytest.raises(Disconnected):  # noqa: PT012 - the loss ends the body
+        async with opened(own_rabbitmq.url, queue=name) as source:
+            got = await collect(source, 20)
+            own_rabbitmq.kill()
             await asyncio.wait_for(source.receive(1), 10)
-        source.settle([delivery.receipt for delivery in got])
-        with pytest.raises(Disconnected):
-            await source.flush()
+    source.settle([delivery.receipt for delivery in got])
+    with pytest.raises(Disconnected):
+        await source.flush()
     with pytest.raises(Disconnected):
         await opened(own_rabbitmq.url, queue=name).__aenter__()
     await asyncio.to_thread(own_rabbitmq.start)
@@ -190,11 +190,12 @@ async def test_after_a_restart_the_non_durable_exchange_is_waited_for_and_bound_
 ) -> None:
     with pika_channel(own_rabbitmq.url) as channel:
         channel.exchange_declare(name, "fanout")
-    async with opened(own_rabbitmq.url, route=name, exchange=name, exchange_type="fanout") as source:
-        assert source.waiting is None
-        await asyncio.to_thread(own_rabbitmq.stop)
-        with pytest.raises(Disconnected):
+    with pytest.raises(Disconnected):  # noqa: PT012 - the loss ends the body
+        async with opened(own_rabbitmq.url, route=name, exchange=name, exchange_type="fanout") as source:
+            assert source.waiting is None
+            stopping = asyncio.get_running_loop().run_in_executor(None, own_rabbitmq.stop)
             await asyncio.wait_for(source.receive(1), 10)
+    await stopping
     await asyncio.to_thread(own_rabbitmq.start)
     async with opened(own_rabbitmq.url, route=name, exchange=name, exchange_type="fanout") as source:
         assert source.waiting == f"exchange {name}"
@@ -203,6 +204,21 @@ async def test_after_a_restart_the_non_durable_exchange_is_waited_for_and_bound_
             await until(lambda: source.waiting is None)
             channel.basic_publish(name, "", b"again")
             assert bodies(await collect(source, 1)) == [b"again"]
+
+
+async def test_a_delivery_held_for_too_long_is_disconnected_and_comes_again(own_rabbitmq: RabbitMQ, name: str) -> None:
+    """RabbitMQ's consumer_timeout closes the channel with the code of a conflict, and it is none."""
+    for setting, milliseconds in (("consumer_timeout", 100), ("channel_tick_interval", 200)):
+        own_rabbitmq.ctl("eval", f"application:set_env(rabbit, {setting}, {milliseconds}).")
+    with pika_channel(own_rabbitmq.url) as channel:
+        channel.queue_declare(name)
+        channel.basic_publish("", name, b"x")
+        with pytest.raises(Disconnected, match="delivery acknowledgement on channel"):  # noqa: PT012 - the loss ends the body
+            async with asyncio.timeout(10), opened(own_rabbitmq.url, queue=name) as source:
+                await collect(source, 1)
+                await asyncio.Event().wait()
+        async with opened(own_rabbitmq.url, queue=name) as source:
+            assert (await collect(source, 1))[0].redelivered
 
 
 async def test_a_memory_alarm_at_the_broker_does_not_stop_consuming_and_acking(

@@ -53,6 +53,13 @@ def test_what_only_a_person_can_change_is_a_fault(error: Exception, reason: str,
         (ConnectionClosed(320, "CONNECTION_FORCED - shutdown"), "lost"),
         (ChannelNotFoundEntity(404, "NOT_FOUND - home node of durable queue 'q' is down or inaccessible"), "lost"),
         (ChannelInvalidStateError("closed"), "lost"),
+        (ChannelPreconditionFailed(406, "PRECONDITION_FAILED - unknown delivery tag 7"), "lost"),
+        (
+            ChannelPreconditionFailed(
+                406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1 ms."
+            ),
+            "lost",
+        ),
         (RuntimeError("<Connection> closed"), "lost"),
         (Exception(), "lost"),
         (asyncio.CancelledError(), "lost"),

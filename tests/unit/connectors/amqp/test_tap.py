@@ -118,6 +118,26 @@ def test_one_wrong_byte_is_never_another_exception(raw: RawDelivery, at: int, va
         return
 
 
+def outcome(chunks: Sequence[bytes]) -> tuple[list[RawDelivery], bytes, bool]:
+    """What came of it: the deliveries, what passed, and whether it ended as a bad frame."""
+    made, passed = tap(), b""
+    try:
+        for chunk in chunks:
+            passed += made.feed(chunk)
+    except BadFrame:
+        return made.deliveries, b"", True
+    return made.deliveries, passed, False
+
+
+@given(st.lists(deliveries, min_size=1, max_size=4), st.integers(0, 10_000), st.integers(0, 255))
+def test_a_wrong_byte_shows_alike_in_one_step_and_frame_by_frame(raws: list[RawDelivery], at: int, value: int) -> None:
+    """Deliveries that are whole are taken in one step; byte by byte none ever is."""
+    stream = bytearray(b"".join(part for raw in raws for part in content(raw, 50)))
+    stream[at % len(stream)] = value
+    whole = bytes(stream)
+    assert outcome([whole]) == outcome([whole[place : place + 1] for place in range(len(whole))])
+
+
 def test_before_diverting_everything_is_the_librarys() -> None:
     made = FrameTap()
     stream = b"".join(content(RawDelivery(1, False, b"", b"q", b"\x00\x00", b"body")))
