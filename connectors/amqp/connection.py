@@ -143,6 +143,9 @@ async def _close(connection: aio_pika.Connection, reader: TapReader | None, time
         if reader is not None:
             with contextlib.suppress(Disconnected):
                 reader.transport.abort()
+        # A close that failed leaves the connection "open", and its finaliser would try again outside of any loop. The
+        # second call has nothing to wait for.
+        await connection.close()
 
 
 def _library_url(url: BrokerUrl, username: str | None, password: str | None, heartbeat: float) -> URL:
