@@ -33,8 +33,16 @@ class Lane:
     """The queue and the flights of one sink."""
 
     def __init__(
-        self, name: str, retry: RetrySettings, max_in_flight: int | None, meters: LaneMeters, refuse: Refuse
+        self,
+        name: str,
+        retry: RetrySettings,
+        max_in_flight: int | None,
+        meters: LaneMeters,
+        *,
+        refuse: Refuse,
+        moved: Callable[[], None],
     ) -> None:
+        """`moved` is called whenever messages have left the queue or the air."""
         self.name = name
         self.confirmed = 0
         """Messages the sink has confirmed so far: the supervisor's sign of progress."""
@@ -44,6 +52,7 @@ class Lane:
         self._limit = max_in_flight
         self._meters = meters
         self._refuse = refuse
+        self._moved = moved
         self._queue: deque[Parcel] = deque()
         self._flights: dict[int, Sequence[Parcel]] = {}
         self._flying = 0
@@ -52,6 +61,11 @@ class Lane:
         self._trouble: dict[Verdict, str] = {}
         self._setbacks_in_a_row = 0
         self._changed = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages wait here for others to be confirmed: then more of them would only make more batches."""
+        return bool(self._queue and self._flights)
 
     def push(self, parcel: Parcel) -> None:
         """Queue a run of messages behind all others."""
@@ -124,6 +138,7 @@ class Lane:
         except BaseException:
             self._land(flight, len(messages), [Outcome(Verdict.UNKNOWN, "unsent")] * len(messages))
             raise
+        self._moved()
         future.add_done_callback(lambda done: self._land(flight, len(messages), done.result()))
 
     def _take(self, room: int) -> tuple[list[Parcel], Sequence[Message]]:
@@ -146,6 +161,7 @@ class Lane:
     def _land(self, flight: int, count: int, outcomes: Sequence[Outcome]) -> None:
         self._flying -= count
         self._changed.set()
+        self._moved()
         parcels = self._flights.pop(flight, None)
         if parcels is None:  # abandoned meanwhile
             return
