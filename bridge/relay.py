@@ -125,8 +125,8 @@ class Relay:
     async def _receive(self, epoch: Epoch) -> None:
         window = self._settings.window
         batch_limit = max(1, window.messages // 4)  # several batches in the window, so that its stages overlap
-        # While every sink has messages waiting behind others in flight, what comes gathers at the source, and then makes
-        # one large batch instead of many small ones: measured, 260 to 750 messages a batch in place of 100 to 150.
+        # While every sink has messages waiting behind others in flight, what comes gathers at the source, to make one
+        # large batch instead of many small ones: measured, 260 to 750 messages a batch in place of 100 to 150.
         while True:
             while (
                 self.messages >= window.messages or self.bytes >= window.bytes or all(lane.busy for lane in self.lanes)
