@@ -30,9 +30,9 @@ check: setup  ## format, lint, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup  ## the speed of the relay beside its peers'
+bench: setup  ## the speed of the relay beside its peers', on every leg or on LEG=kafka-amqp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m tests.bench.amqp_to_kafka
+	$(BIN)/python -m tests.bench $(if $(LEG),--leg $(LEG))
 
 brokers: setup  ## real brokers in the background: eval "$(make -s brokers)"
 	@$(BIN)/fedbridge demo --brokers-only

@@ -21,6 +21,9 @@ from bridge.metrics import LaneMeters
 from bridge.ports import Sink
 from config.settings import RetrySettings
 
+UNROUTABLE = "unroutable"
+"""The reason of a message that its exchange has no binding for: what that means is the route's to say."""
+
 
 class Refuse(Protocol):
     """What a message's final refusal leads to: the route's `on_error`."""
@@ -39,17 +42,19 @@ class Lane:
         max_in_flight: int | None,
         meters: LaneMeters,
         *,
+        holds_unroutable: bool = False,
         refuse: Refuse,
         moved: Callable[[], None],
     ) -> None:
-        """`moved` is called whenever messages have left the queue or the air."""
+        """`holds_unroutable` makes an unroutable message wait; `moved` is called when messages left queue or air."""
         self.name = name
         self.confirmed = 0
         """Messages the sink has confirmed so far: the supervisor's sign of progress."""
-        self.blocked = False
-        """Whether the sink's broker lacks a resource, by its last verdicts."""
+        self.obstacle = ""
+        """What the sink's broker lacks to take messages, by its last verdicts; empty if it took them."""
         self._retry = retry
         self._limit = max_in_flight
+        self._holds_unroutable = holds_unroutable
         self._meters = meters
         self._refuse = refuse
         self._moved = moved
@@ -58,7 +63,7 @@ class Lane:
         self._flying = 0
         self._takeoffs = 0
         self._setbacks: list[Parcel] = []
-        self._trouble: dict[Verdict, str] = {}
+        self._trouble: dict[Verdict, Outcome] = {}
         self._setbacks_in_a_row = 0
         self._changed = asyncio.Event()
 
@@ -169,7 +174,7 @@ class Lane:
         if delivered == count:
             self._arrived(count)
             self._setbacks_in_a_row = 0
-            self.blocked = False
+            self.obstacle = ""
             for parcel in parcels:
                 parcel.batch.delivered(parcel.stop - parcel.start)
         else:
@@ -193,6 +198,8 @@ class Lane:
             self._arrived(1)
             batch.delivered(1)
             return
+        if verdict is Verdict.REJECTED and outcome.reason == UNROUTABLE and self._holds_unroutable:
+            verdict = Verdict.HOLD
         self._meters.setback(verdict, outcome.reason)
         if verdict is Verdict.RETRY:
             parcel = parcel._replace(refusals=parcel.refusals + 1)
@@ -204,16 +211,17 @@ class Lane:
             batch.ended(position, Fate.RETURNED)
         else:
             self._setbacks.append(parcel)
-            self._trouble[verdict] = outcome.reason
+            self._trouble[verdict] = outcome
 
     async def _regroup(self) -> None:
         await self._landed_all()
         trouble = self._trouble.copy()
         self._requeue()
         if Verdict.UNKNOWN in trouble:
-            reason = trouble[Verdict.UNKNOWN]
+            reason = trouble[Verdict.UNKNOWN].reason
             raise Disconnected(f"no answer for messages sent to {self.name} ({reason})", "unknown_outcome")
-        self.blocked = Verdict.HOLD in trouble
+        held = trouble.get(Verdict.HOLD)
+        self.obstacle = "" if held is None else held.detail or held.reason
         pause = delay(self._setbacks_in_a_row, self._retry.initial, self._retry.max, random.random())  # noqa: S311
         self._setbacks_in_a_row += 1
         await asyncio.sleep(pause)

@@ -116,6 +116,9 @@ class Metrics:
         self.connection_up = gauge("connection_up", "1 while the connection is open, else 0.", *_CONNECTION)
         self.inflight_messages = gauge("inflight_messages", "Messages in hand.", "route")
         self.inflight_bytes = gauge("inflight_bytes", "Bytes in hand, bodies and properties.", "route")
+        self.source_lag = gauge(
+            "source_lag", "Messages the source's broker holds for the route, not settled; NaN if unknown.", "route"
+        )
         self.oldest_unsettled = gauge(
             "oldest_unsettled_seconds", "How long the oldest message in hand has been in hand.", "route"
         )

@@ -26,6 +26,21 @@ class Source(Protocol):
     def waiting(self) -> str | None:
         """What of the broker's is missing and being waited for ("exchange product_updates"), or None; never blocks."""
 
+    @property
+    def lag(self) -> int | None:
+        """Messages that the broker holds for the route and that are not settled, as last known; None if it cannot tell.
+
+        Never blocks: a connector asks its broker from time to time, every few seconds.
+        """
+
+    def on_revoked(self, revoked: Callable[[], None]) -> None:
+        """Have `revoked` called whenever what was received before is taken away while the connection lives on.
+
+        It is called, from the event loop, after the connector has waited for settlements and told its broker what it
+        could, and before anything is received anew: receipts given before are of an old epoch then, and what they stand
+        for comes again, perhaps to another replica. Only Kafka's rebalances do that; elsewhere it is never called.
+        """
+
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Wait for messages and give 1 to `limit` of them, in the source's order; may wait for ever.
 

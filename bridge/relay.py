@@ -14,14 +14,15 @@ import structlog
 
 from bridge.batch import Batch, Epoch, Fate, Parcel
 from bridge.errors import Disconnected
-from bridge.lane import Lane
+from bridge.lane import UNROUTABLE, Lane
 from bridge.mapping import map_batch
 from bridge.message import Delivery, Message, Outcome
 from bridge.metrics import RouteMeters
 from bridge.ports import Source
 from bridge.tasks import until
-from config.settings import OnError, RetrySettings, WindowSettings
+from config.settings import OnError, RetrySettings, Unroutable, WindowSettings
 
+_TELL_EVERY = 10.0  # seconds between two lines about dropped messages; the metric has each
 FLUSH_AT_LEAST = 2.0
 """Seconds that the last acknowledgements have to be taken by the broker, however long the drain took."""
 
@@ -34,6 +35,7 @@ class RelaySettings(NamedTuple):
     window: WindowSettings
     retry: RetrySettings
     on_error: OnError
+    unroutable: Unroutable = "dead_letter"
 
 
 class Relay:
@@ -42,7 +44,15 @@ class Relay:
     def __init__(self, settings: RelaySettings, meters: RouteMeters, clock: Callable[[], float]) -> None:
         """`clock` gives seconds that never go back (the event loop's)."""
         self.lanes = tuple(
-            Lane(name, settings.retry, limit, meters.lane(name), refuse=self._refuse, moved=self._move)
+            Lane(
+                name,
+                settings.retry,
+                limit,
+                meters.lane(name),
+                holds_unroutable=settings.unroutable == "hold",
+                refuse=self._refuse,
+                moved=self._move,
+            )
             for name, limit in settings.sinks.items()
         )
         self.halted: str | None = None
@@ -60,9 +70,13 @@ class Relay:
         self._settings = settings
         self._meters = meters
         self._clock = clock
+        self._epoch: Epoch  # the one in which messages are received, since `consume` was called
+        self._source: Source | None = None
         self._batches: dict[int, Batch] = {}
         self._received = 0
         self._drops: dict[str, str] = {}
+        self._dropped = 0
+        self._told_at = -_TELL_EVERY
         self._changed = asyncio.Event()
         self._log = structlog.get_logger().bind(route=settings.route)
 
@@ -71,24 +85,31 @@ class Relay:
         """Seconds since the oldest delivery in hand was received; 0 with none."""
         return self._clock() - next(iter(self._batches.values())).received if self._batches else 0.0
 
+    @property
+    def lag(self) -> int | None:
+        """Messages that the source's broker holds and that are not settled; None while it cannot be asked."""
+        return None if self._source is None else self._source.lag
+
     async def consume(self, source: Source, drain_timeout: float) -> None:
         """Relay what `source` gives until it is lost (Disconnected) or the relay is closing.
 
         When closing, drains for at most `drain_timeout` seconds, settles what every sink has taken, and returns once
         the broker has taken that. Cancel-safe: nothing is settled that was not delivered.
         """
-        epoch = Epoch(source)
+        self._source, self._epoch = source, Epoch(source)
+        source.on_revoked(self._revoke)
         try:
-            await until(self.closing, self._receive(epoch))
+            await until(self.closing, self._receive(source))
             deadline = self._clock() + drain_timeout
             await self.drain(drain_timeout)
             async with asyncio.timeout(max(FLUSH_AT_LEAST, deadline - self._clock())):
                 await source.flush()
-            epoch.settled = 0
+            self._epoch.settled = 0
         except TimeoutError:
             raise Disconnected("the last acknowledgements were not confirmed in time", "timeout") from None
         finally:
-            self._lose(epoch)
+            self._source = None
+            self._lose()
 
     def close(self) -> None:
         """Receive nothing more: an open `consume` drains and returns."""
@@ -122,7 +143,7 @@ class Relay:
             for lane in self.lanes:
                 lane.abandon()
 
-    async def _receive(self, epoch: Epoch) -> None:
+    async def _receive(self, source: Source) -> None:
         window = self._settings.window
         batch_limit = max(1, window.messages // 4)  # several batches in the window, so that its stages overlap
         # While every sink has messages waiting behind others in flight, what comes gathers at the source, to make one
@@ -132,7 +153,7 @@ class Relay:
                 self.messages >= window.messages or self.bytes >= window.bytes or all(lane.busy for lane in self.lanes)
             ):
                 await self._change()
-            self._accept(epoch, await epoch.source.receive(min(self._room(), batch_limit)))
+            self._accept(await source.receive(min(self._room(), batch_limit)))
 
     def _room(self) -> int:
         window = self._settings.window
@@ -142,11 +163,11 @@ class Relay:
             room = min(room, max(1, int((int(window.bytes) - self.bytes) / mean)))
         return room
 
-    def _accept(self, epoch: Epoch, deliveries: Sequence[Delivery]) -> None:
+    def _accept(self, deliveries: Sequence[Delivery]) -> None:
         messages, refusals = map_batch(deliveries)
         self._received += 1
         batch = Batch(
-            self._received, epoch, deliveries, messages, self._clock(), len(self.lanes), concluded=self._conclude
+            self._received, self._epoch, deliveries, messages, self._clock(), len(self.lanes), concluded=self._conclude
         )
         self._batches[batch.number] = batch
         self.messages += len(messages)
@@ -165,10 +186,11 @@ class Relay:
                 lane.push(Parcel(batch, start, stop))
 
     def _refuse(self, message: Message, sink: str, outcome: Outcome) -> Fate:
-        """Give the fate of a message that can never be delivered, by the route's `on_error`."""
-        if self._settings.on_error == "drop":
-            if not self._drops:
-                self._drops.update(sink=sink, uid=message.uid, reason=outcome.reason, detail=outcome.detail)
+        """Give the fate of a message that can never be delivered, by the route's `unroutable` and `on_error`."""
+        unwanted = self._settings.unroutable == "drop" and outcome.reason == UNROUTABLE
+        if unwanted or self._settings.on_error == "drop":
+            self._dropped += 1
+            self._drops.update(sink=sink, uid=message.uid, reason=outcome.reason, detail=outcome.detail)
             return Fate.DROPPED
         if self.halted is None:
             where = f"at {sink}" if sink else "before any sink"
@@ -181,8 +203,11 @@ class Relay:
 
     def _conclude(self, batch: Batch) -> None:
         del self._batches[batch.number]
-        if self._drops:
-            self._log.warning("Messages were refused and dropped; the first of them:", **self._drops)
+        if self._drops and self._clock() >= self._told_at + _TELL_EVERY:
+            self._told_at = self._clock()
+            self._log.warning(
+                "Messages were refused and dropped; the last of them:", so_far=self._dropped, **self._drops
+            )
             self._drops.clear()
         self.messages -= len(batch.deliveries)
         self.bytes -= batch.size
@@ -209,7 +234,14 @@ class Relay:
                 ]
             )
 
-    def _lose(self, epoch: Epoch) -> None:
+    def _revoke(self) -> None:
+        """Go on in a new epoch of the same source: what was received in the old one comes again."""
+        source = self._epoch.source
+        self._lose()
+        self._epoch = Epoch(source)
+
+    def _lose(self) -> None:
+        epoch = self._epoch
         epoch.lost = True
         if self.closing.is_set() and epoch.recalled and epoch.settled:
             doubtful = min(epoch.settled, self._settings.window.messages)

@@ -5,17 +5,18 @@ relay, which holds what is in hand meanwhile. A route's state is not stored anyw
 """
 
 import asyncio
+import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from enum import Enum
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 import structlog
 
 from bridge.backoff import delay
+from bridge.connection import Connection, State
 from bridge.errors import Disconnected, RouteFault
 from bridge.lane import Lane
 from bridge.metrics import Metrics, follow
@@ -23,18 +24,6 @@ from bridge.ports import OpenSink, OpenSource, Sink, Source
 from bridge.relay import Relay, RelaySettings
 
 Port = TypeVar("Port", Source, Sink)
-
-
-class State(Enum):
-    """The state of a route, as metrics and probes show it (DESIGN section 7)."""
-
-    STARTING = "starting"
-    WAITING = "waiting"
-    RUNNING = "running"
-    BACKING_OFF = "backing_off"
-    PAUSED = "paused"
-    DRAINING = "draining"
-    FAILED = "failed"
 
 
 class Timings(NamedTuple):
@@ -48,38 +37,6 @@ class Timings(NamedTuple):
     """A connection that lasted this long, or made progress, starts the backoff afresh."""
     bugs: int = 5
     """Unexpected errors in a row until the route counts as failed."""
-
-
-class Connection:
-    """One connection of a route: its source, or one of its sinks."""
-
-    def __init__(self, broker: str, role: str, name: str) -> None:
-        self.broker = broker
-        """The broker's name in the configuration."""
-        self.role = role
-        """`source` or `sink`."""
-        self.name = name
-        """The sink's name, or `source`."""
-        self.port: Source | Sink | None = None
-        """What is open, or None."""
-        self.trouble = State.STARTING
-        """The state of the route as far as this connection goes, while it is not open."""
-        self.reason = ""
-        """Why it is not open, for a person."""
-
-    @property
-    def state(self) -> State:
-        """The state of the route as far as this connection goes."""
-        if self.port is None:
-            return self.trouble
-        return State.WAITING if self.port.waiting else State.RUNNING
-
-    @property
-    def detail(self) -> str:
-        """What a person should know of it: what is awaited, or what went wrong."""
-        if self.port is None:
-            return self.reason
-        return f"waiting for {self.port.waiting}" if self.port.waiting else ""
 
 
 class RoutePlan(NamedTuple):
@@ -120,6 +77,8 @@ class Route:
         if self._draining:
             return State.DRAINING
         states = {connection.state for connection in self.connections}
+        if any(lane.obstacle for lane in self.relay.lanes):
+            states.add(State.WAITING)
         return next(state for state in _SEVERITY if state in states)
 
     @property
@@ -128,6 +87,7 @@ class Route:
         if self.relay.halted is not None:
             return self.relay.halted
         details = [(c.name, c.detail) for c in self.connections if c.detail]
+        details += [(lane.name, lane.obstacle) for lane in self.relay.lanes if lane.obstacle]
         return "; ".join(f"{name}: {detail}" for name, detail in details)
 
     async def run(self, stop: asyncio.Event, drain_timeout: float) -> int:
@@ -263,6 +223,7 @@ def _expose(route: Route, metrics: Metrics) -> None:
     follow(metrics.inflight_messages, name, value=lambda: relay.messages)
     follow(metrics.inflight_bytes, name, value=lambda: relay.bytes)
     follow(metrics.oldest_unsettled, name, value=lambda: relay.oldest)
+    follow(metrics.source_lag, name, value=partial(_lag_of, relay))
     for state in State:
         follow(metrics.route_state, name, state.value, value=partial(_is_in, route, state))
     for lane, connection in zip(relay.lanes, route.connections[1:], strict=True):
@@ -272,12 +233,18 @@ def _expose(route: Route, metrics: Metrics) -> None:
         follow(metrics.connection_up, broker, name, role, value=partial(_are_up, alike))
 
 
+def _lag_of(relay: Relay) -> float:
+    """What the source's broker holds for the route; not a number while nobody can say."""
+    lag = relay.lag
+    return math.nan if lag is None else float(lag)
+
+
 def _is_in(route: Route, state: State) -> float:
     return float(route.state is state)
 
 
 def _is_blocked(lane: Lane, connection: Connection) -> float:
-    return float(lane.blocked or connection.state is State.WAITING)
+    return float(bool(lane.obstacle) or connection.state is State.WAITING)
 
 
 def _are_up(connections: Sequence[Connection]) -> float:

@@ -1,12 +1,17 @@
 """From settings to routes: the only module that knows both the core and the connectors."""
+# ruff: noqa: PLC0415 - a client library is loaded only where a route needs it
 
 import socket
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+from bridge.findings import End, Tell
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
 from bridge.supervisor import RoutePlan
-from config.settings import AmqpSourceSettings, KafkaSinkSettings, RouteSettings, Settings
+from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.brokers import BrokerSettings
+from config.settings import RouteSettings, Settings, SinkSettings, SourceSettings
 
 
 def plan_routes(settings: Settings) -> list[RoutePlan]:
@@ -19,27 +24,78 @@ def instance_of(settings: Settings) -> str:
     return settings.bridge.instance or socket.gethostname()
 
 
+def place_in(settings: Settings, name: str, route: RouteSettings) -> Place:
+    """The place of a route's connectors."""
+    window = route.window
+    return Place(settings.bridge.name, instance_of(settings), name, window.messages, int(window.bytes))
+
+
 def _plan(settings: Settings, name: str, route: RouteSettings) -> RoutePlan:
-    place = Place(settings.bridge.name, instance_of(settings), name, route.window.messages, int(route.window.bytes))
+    place = place_in(settings, name, route)
     targets = route.targets.settings
     return RoutePlan(
         RelaySettings(
-            name, {target.name: target.max_in_flight for target in targets}, route.window, route.retry, route.on_error
+            name,
+            {target.name: target.max_in_flight for target in targets},
+            route.window,
+            route.retry,
+            route.on_error,
+            route.unroutable,
         ),
         _source(settings, route.source.settings, place),
         {target.name: _sink(settings, target, place) for target in targets},
     )
 
 
-def _source(settings: Settings, source: AmqpSourceSettings, place: Place) -> tuple[str, OpenSource]:
-    from connectors import amqp  # noqa: PLC0415 - a client library is loaded only where a route needs it
+def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[str, OpenSource]:
+    name = settings.broker_name(source.broker, source.kind)
+    broker = settings.brokers[name]
+    if isinstance(source, AmqpSourceSettings):
+        from connectors import amqp
 
-    broker = settings.broker(source.broker, "amqp")
-    return settings.broker_name(source.broker, "amqp"), partial(amqp.open_source, broker, source, place)
+        return name, partial(amqp.open_source, broker, source, place)
+    from connectors import kafka
+
+    return name, partial(kafka.open_source, broker, source, place)
 
 
-def _sink(settings: Settings, target: KafkaSinkSettings, place: Place) -> tuple[str, OpenSink]:
-    from connectors import kafka  # noqa: PLC0415 - a client library is loaded only where a route needs it
+def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, OpenSink]:
+    name = settings.broker_name(target.broker, target.kind)
+    broker = settings.brokers[name]
+    if isinstance(target, AmqpSinkSettings):
+        from connectors import amqp
 
-    broker = settings.broker(target.broker, "kafka")
-    return settings.broker_name(target.broker, "kafka"), partial(kafka.open_sink, broker, target, place)
+        return name, partial(amqp.open_sink, broker, target, place)
+    from connectors import kafka
+
+    return name, partial(kafka.open_sink, broker, target, place)
+
+
+def ends_of(settings: Settings) -> list[tuple[str, End]]:
+    """The sources and targets of all enabled routes in order, each with its broker's name."""
+    return [
+        (settings.broker_name(end.broker, end.kind), End(f"routes.{name}.{key}", place_in(settings, name, route), end))
+        for name, route in settings.routes.items()
+        if route.enabled
+        for key, end in _keyed(route)
+    ]
+
+
+def _keyed(route: RouteSettings) -> Iterator[tuple[str, SourceSettings | SinkSettings]]:
+    """The source and the targets of a route, each with its path in the route's table."""
+    yield f"from.{route.source.settings.kind}", route.source.settings
+    seen = {"amqp": 0, "kafka": 0}
+    for target in route.targets.settings:
+        listed = isinstance(getattr(route.targets, target.kind), list)
+        yield f"to.{target.kind}[{seen[target.kind]}]" if listed else f"to.{target.kind}", target
+        seen[target.kind] += 1
+
+
+async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> None:
+    """Look at a broker for what its sources and targets need, without changing anything; see `connectors.*.survey`."""
+    if broker.kind == "amqp":
+        from connectors.amqp.survey import survey as look
+    else:
+        from connectors.kafka.survey import survey as look
+
+    await look(broker, ends, tell)

@@ -4,20 +4,25 @@
 secrets and then the environment (`FEDBRIDGE_ROUTES__ORDERS__WINDOW__MESSAGES=10`) over it, and gives `Settings`; or it
 raises `ConfigError` with every problem, each with file, line and column, key, and what to do.
 
-    documents.py    reads and merges files          settings.py     the models: every key, its type and description
-    positions.py    where each key stands           values.py       durations, sizes, names
-    expand.py       ${NAME}, ${file:PATH}           urls.py         amqp://… and kafka://…
-    overrides.py    environment and secrets         templates.py    {message_id}, {header.NAME:default}
-    shape.py        which keys a table may have     consistency.py  whether the parts fit each other
-    messages.py     pydantic's errors in words      load.py         all of it in order
+    documents.py    reads and merges files          settings.py     the models: every key, its type and description;
+    positions.py    where each key stands                           brokers.py, amqp.py, kafka.py: the larger tables
+    expand.py       ${NAME}, ${file:PATH}           values.py       durations, sizes, names
+    overrides.py    environment and secrets         urls.py         amqp://… and kafka://…
+    shape.py        which keys a table may have     templates.py    {message_id}, {header.NAME:default}
+    messages.py     pydantic's errors in words      consistency.py  whether the parts fit each other
+    load.py         all of it in order              loops.py        whether a target is its route's own source
+    schema.py       the JSON schema                 shown.py        what is in effect, without secrets
+                                                    toml.py         writes TOML
 
-To add a setting: add the field to its model in settings.py, with a description, and to fedbridge.example.toml. A rule
-about one table is a validator of its model; a rule about several is in consistency.py.
+To add a setting: add the field to its model, with a description, and to fedbridge.example.toml, and make the schema
+anew: `fedbridge schema > config/fedbridge.schema.json`. A rule about one table is a validator of its model; a rule
+about several is in consistency.py.
 """
 
+from config.brokers import BrokerSettings
 from config.errors import ConfigError, Problem
 from config.load import load
-from config.settings import BrokerSettings, RouteSettings, Settings
+from config.settings import RouteSettings, Settings
 from config.templates import Template, TemplateField
 from config.urls import BrokerUrl
 from config.values import Kind

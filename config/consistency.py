@@ -5,14 +5,17 @@ values. What may be only a consequence of such a mistake is not told.
 """
 
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from config.brokers import BrokerSettings, choose_broker
 from config.files import read_value
+from config.loops import loop, same_broker
 from config.positions import Path
-from config.settings import BrokerSettings, choose_broker
+from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
 from config.templates import Template, TemplateField
 from config.values import Kind
@@ -23,6 +26,9 @@ _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
 }
 """The template fields that only messages of some kinds of source have; every other field exists for all."""
 _SOME_FIELDS = frozenset({"routing_key", "exchange", "topic", "stream", "key"})
+
+_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {"amqp": ("exchange", "routing_key"), "kafka": ("topic", "key")}
+"""The templates of a target, by its kind."""
 
 Kinds = Mapping[str, Kind | None]
 """The kind of every broker that is declared, None where a mistake hides it."""
@@ -43,6 +49,18 @@ class _Raw(NamedTuple):
             else:
                 value = value.get(part) if isinstance(value, dict) else None
         return value
+
+    def source(self, path: Path, kind: str) -> SourceSettings | None:
+        """The source at a path; None if it is not right, which has been told."""
+        with suppress(ValidationError):
+            return FromTable.model_validate({kind: self.at(path)}).settings
+        return None
+
+    def sink(self, path: Path, kind: str) -> SinkSettings | None:
+        """The target at a path; None if it is not right, which has been told."""
+        with suppress(ValidationError):
+            return ToTable.model_validate({kind: self.at(path)}).settings[0]
+        return None
 
     def keys(self, path: Path) -> list[str]:
         """The keys of the table at a path; none if no table is there."""
@@ -76,6 +94,7 @@ def contradictions(data: Mapping[str, Any], refused: Set[Path]) -> Iterator[tupl
         yield (), "no route is configured; write a [routes.NAME] with a from and a to"
     for name in raw.keys(("routes",)):
         yield from _route(("routes", name), dict.fromkeys(elsewhere) | kinds, raw)
+        yield from _loops(("routes", name), brokers, raw)
 
 
 def _broker(path: Path, raw: _Raw) -> BrokerSettings | None:
@@ -102,11 +121,37 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
     sources = [kind for kind in _OWN_FIELDS if kind in keys_at((*path, "from")) and kind in raw.keys((*path, "from"))]
     for kind in sources:
         yield from _resolves((*path, "from", kind), kind, kinds, raw)
-    for target in _targets((*path, "to", "kafka"), raw):
-        yield from _resolves(target, "kafka", kinds, raw)
-        for kind in sources:
-            for key in ("topic", "key"):
-                yield from _renders((*target, key), kind, raw)
+    for to, keys in _TEMPLATES.items():
+        for target in _targets((*path, "to", to), raw):
+            yield from _resolves(target, to, kinds, raw)
+            for kind in sources:
+                for key in keys:
+                    yield from _renders((*target, key), kind, raw)
+
+
+def _loops(path: Path, brokers: Mapping[str, BrokerSettings | None], raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """The targets of a route that are its own source."""
+    known = {name: broker for name, broker in brokers.items() if broker is not None}
+    bridge = raw.text(("bridge", "name")) or BridgeSettings().name
+    for kind in raw.keys((*path, "from")):
+        source = raw.source((*path, "from", kind), kind)
+        for at in _targets((*path, "to", kind), raw):
+            target = raw.sink(at, kind)
+            if source is None or target is None or not _meet(source, target, known):
+                continue
+            found = loop(source, target, f"fedbridge.{bridge}.{path[-1]}")
+            if found is not None:
+                yield (*at, found.key), found.text
+
+
+def _meet(source: SourceSettings, target: SinkSettings, brokers: Mapping[str, BrokerSettings]) -> bool:
+    """Whether a source and a target are at one broker, as far as that can be known."""
+    kinds = {name: broker.kind for name, broker in brokers.items()}
+    try:
+        one, other = (brokers[choose_broker(end.broker, end.kind, kinds)] for end in (source, target))
+    except KeyError:
+        return False
+    return same_broker(one, other)
 
 
 def _targets(path: Path, raw: _Raw) -> list[Path]:

@@ -62,6 +62,11 @@ class Template:
         """The fields, in order, repeats included."""
         return tuple(part for part in self.parts if isinstance(part, TemplateField))
 
+    @property
+    def fixed(self) -> str | None:
+        """The text that it gives for every message, None if that depends on the message."""
+        return None if self.fields else "".join(map(str, self.parts))
+
     def __str__(self) -> str:
         return self.text
 

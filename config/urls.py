@@ -80,7 +80,7 @@ class BrokerUrl:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "format": "uri"}
+        return {"type": "string", "pattern": r"^[A-Za-z]+://|\$\{"}
 
 
 def _validate(value: object) -> BrokerUrl:

@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -29,6 +30,23 @@ def parse_duration(value: object) -> object:
     if match is None:
         raise ValueError('not a duration; write for example "200ms", "30s", "20min" or "1h"')
     return float(match[1]) * _UNITS[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as `parse_duration` reads them: in the largest unit of which they are a whole number."""
+    for unit in ("d", "h", "min", "s", "ms"):
+        count = round(seconds / _UNITS[unit])
+        if count and count * _UNITS[unit] == seconds:
+            return f"{count}{unit}"
+    return f"{Decimal(repr(seconds)):f}s" if seconds else "0s"
+
+
+def format_size(size: int) -> str | int:
+    """Write bytes with the largest unit of which they are a whole number, as "32MiB"; else as they are."""
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{unit}"
+    return int(size)
 
 
 def _not_bool(value: object) -> object:
@@ -67,13 +85,34 @@ Listen = Annotated[str, AfterValidator(_listen)]
 LoopbackListen = Annotated[str, AfterValidator(_loopback)]
 """HOST:PORT of a listener that nobody on another machine can reach."""
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
+_WRITTEN_DURATION = (
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^\s*{_DURATION.pattern}\s*$", "examples": ["200ms", "30s", "20min", "1h"]}
+    ),
+)
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False), *_WRITTEN_DURATION]
 """Seconds, written with a unit: "200ms", "30s", "20min", "1h"."""
 
-PositiveDuration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
+PositiveDuration = Annotated[
+    float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False), *_WRITTEN_DURATION
+]
 """Seconds above 0, written with a unit."""
 
-PositiveSize = Annotated[ByteSize, Field(gt=0)]
+PositiveSize = Annotated[
+    ByteSize,
+    Field(gt=0),
+    PlainSerializer(format_size, return_type=str | int, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*[A-Za-z]*$", "examples": ["32MiB"]},
+            ]
+        }
+    ),
+]
 """Bytes above 0, a number or written with a unit: "32MiB"."""
 
 Whole = Annotated[int, BeforeValidator(_not_bool)]

@@ -55,7 +55,7 @@ class MemoryBroker:
     def publish(self, queue: str, *messages: Message | Undecodable) -> None:
         """Store messages at the end of a queue."""
         self.queues.setdefault(queue, deque()).extend(Queued(message) for message in messages)
-        self._wake()
+        self.wake()
 
     def messages(self, queue: str) -> list[Message | Undecodable]:
         """Give what is in a queue and not on loan, in order."""
@@ -87,14 +87,25 @@ class MemoryBroker:
         self._connections.append(connection)
         return next(self._epochs)
 
+    def renew(self) -> int:
+        """Give the epoch that a connection begins in place of its old one."""
+        return next(self._epochs)
+
+    def revoke(self) -> None:
+        """Have every consumer of a queue that redelivers lose what it has on loan, and keep its connection."""
+        for connection in list(self._connections):
+            if isinstance(connection, MemorySource) and connection.redelivers:
+                connection.revoke()
+
     def disconnect(self, connection: "MemorySource | MemorySink") -> None:
         """End a connection, from either side; does nothing to one that has ended."""
         if connection in self._connections:
             self._connections.remove(connection)
             connection.end()
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have every connection look again at what there is."""
         for connection in self._connections:
             connection.wake()
 
@@ -116,6 +127,25 @@ class MemorySource:
         self.over = asyncio.Event()
         self._open = True
         self._epoch = broker.connect(self)
+        self._revoked: Callable[[], None] = lambda: None
+
+    @property
+    def lag(self) -> int:
+        """What is in the queue and what is on loan of it."""
+        return len(self._queue) + len(self._loans)
+
+    def on_revoked(self, revoked: Callable[[], None]) -> None:
+        """Have `revoked` called by `revoke`, as `Source.on_revoked` says."""
+        self._revoked = revoked
+
+    def revoke(self) -> None:
+        """Take back what is on loan, as a rebalance does: a new epoch begins on the same connection."""
+        self._return_loans()
+        self._epoch = self._broker.renew()
+        self._tags = count(1)
+        self._settled = Prefix(1)
+        self._revoked()
+        self._broker.wake()
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Give up to `limit` messages, as `Source.receive` says."""
@@ -151,10 +181,13 @@ class MemorySource:
         self._open = False
         self.over.set()
         self._changed.set()
-        if self.redelivers:
-            self._queue.extendleft(Queued(loan.message, redelivered=True) for loan in reversed(self._loans.values()))
-        else:
+        if not self.redelivers:
             self._queue.clear()
+            self._loans.clear()
+        self._return_loans()
+
+    def _return_loans(self) -> None:
+        self._queue.extendleft(Queued(loan.message, redelivered=True) for loan in reversed(self._loans.values()))
         self._loans.clear()
 
     def _lend(self) -> Delivery:

@@ -141,11 +141,17 @@ async def wait_records(bootstrap: str, topic: str, count: int) -> list[str]:
         await asyncio.sleep(0.2)
 
 
-def toml(amqp_url: str, kafka: str, source: str, target: str, more: str = "") -> str:
-    """A configuration with the route `updates`."""
+def numbered(count: int, first: int = 0) -> list[str]:
+    """Bodies that say their place."""
+    return [f"{number:06}" for number in range(first, first + count)]
+
+
+def configuration(amqp_url: str, kafka: str, routes: str) -> str:
+    """A configuration of the brokers `rabbit` and `kafka`, impatient, and of routes as TOML."""
     return f"""
 [bridge]
 name = "test"
+instance = "node"
 drain_timeout = "20s"
 [brokers.rabbit]
 url = "{amqp_url}"
@@ -156,8 +162,11 @@ broker_timeout = "5s"
 url = "kafka://{kafka}"
 connect_timeout = "3s"
 broker_timeout = "5s"
-[routes.updates]
-from.amqp = {{ {source} }}
-to.kafka = {{ {target} }}
-{more}
+{routes}
 """
+
+
+def toml(amqp_url: str, kafka: str, source: str, target: str, more: str = "") -> str:
+    """A configuration with the route `updates` from AMQP to Kafka."""
+    table = f"[routes.updates]\nfrom.amqp = {{ {source} }}\nto.kafka = {{ {target} }}\n{more}"
+    return configuration(amqp_url, kafka, table)

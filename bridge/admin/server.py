@@ -12,7 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from bridge.supervisor import Route, State
+from bridge.connection import State
+from bridge.supervisor import Route
 from config.values import parse_listen
 
 READY = frozenset({State.RUNNING, State.PAUSED})

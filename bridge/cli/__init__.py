@@ -10,7 +10,7 @@ import sys
 import traceback
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,7 +32,7 @@ class Exit(IntEnum):
 
 app = typer.Typer(
     name="fedbridge",
-    help="Federates messaging systems: relays between brokers and loses nothing on the way.",
+    help="Federates RabbitMQ and Kafka: relays between exchanges, queues and topics, and loses nothing on the way.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,6 +44,9 @@ Config = Annotated[
         "-c", "--config", metavar="FILE|DIR", envvar="FEDBRIDGE_CONFIG", help="A TOML file, or a directory of them."
     ),
 ]
+
+
+Output = Literal["toml", "json"]
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,7 +67,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Federates messaging systems: relays between brokers and loses nothing on the way."""
+    """Federates RabbitMQ and Kafka: relays between exchanges, queues and topics, and loses nothing on the way."""
 
 
 @app.command()
@@ -76,11 +79,35 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def check(config: Config = DEFAULT_CONFIG) -> None:
+def check(
+    config: Config = DEFAULT_CONFIG,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Look at the brokers too: what is missing there, and how to make it.")
+    ] = False,
+) -> None:
     """Check a configuration and say what each route guarantees, and why."""
     from bridge.cli.check import check as examine
 
-    examine(config)
+    examine(config, connect=connect)
+
+
+@app.command()
+def show(
+    config: Config = DEFAULT_CONFIG,
+    output: Annotated[Output, typer.Option("-o", "--output", help="As TOML, which loads again, or as JSON.")] = "toml",
+) -> None:
+    """Print the settings in effect: defaults, files, secrets and environment together, with secrets masked."""
+    from bridge.cli.show import show as tell
+
+    tell(config, output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration, for editors: #:schema at the top of a file names it."""
+    from bridge.cli.schema import schema as tell
+
+    tell()
 
 
 @app.command()
@@ -92,7 +119,7 @@ def demo(
     ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End what --keep or --brokers-only left up.")] = False,
 ) -> None:
-    """Run the founding story on real brokers: RabbitMQ to Kafka, shown step by step."""
+    """Run the founding story on real brokers: RabbitMQ to Kafka and back, shown step by step."""
     from bridge.cli.demo.command import demo as play
 
     play(keep=keep, messages=messages, brokers_only=brokers_only, stop=stop)

@@ -1,21 +1,23 @@
-"""An AMQP connection: aio-pika owns connecting, login, heartbeats, topology and closing; the tap owns the deliveries.
+"""An AMQP connection: aio-pika owns connecting, login, heartbeats, topology and closing; taps own the hot bytes.
 
 Everything that this package takes of the libraries beyond their documented use, each with a contract test in
 tests/unit/connectors/amqp/test_connection.py:
 
 - `aio_pika.Connection.kwargs["transport_factory"]` reaches aiormq's public argument of that name;
-- asyncio's StreamReaderProtocol hands every byte to `StreamReader.feed_data`, and tells `set_transport` and `feed_eof`;
+- asyncio's StreamReaderProtocol hands every byte to `StreamReader.feed_data`, and tells `set_transport` and `feed_eof`
+  (stream.py);
 - aiormq writes whole frames, so that a frame written to the transport beside it never splits one of its own;
 - aiormq counts the frames its reader sees as its sign of life, heartbeats included;
-- `closing` of aiormq's connection and channels, and `on_consumer_cancel_callbacks` of a channel.
+- `closing` of aiormq's connection and channels, and `on_consumer_cancel_callbacks` of a channel;
+- aiormq answers a Channel.Close before it opens another channel, and counts no publishes of a channel without confirms.
 """
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import aio_pika
 from aiormq.abc import AbstractChannel
@@ -24,19 +26,48 @@ from aiormq.exceptions import ConnectionClosed, ConnectionNotAllowed
 from yarl import URL
 
 from bridge.errors import Disconnected, RouteFault
+from config.brokers import BrokerSettings
 from config.errors import ConfigError
-from config.settings import BrokerSettings
 from config.urls import BrokerUrl
 from connectors.amqp.errors import explained, translated
-from connectors.amqp.reader import TapReader
+from connectors.amqp.stream import FrameStream
+from connectors.amqp.tap import FrameTap
+
+
+class Reader(Protocol):
+    """What is under a connection: its stream, and whoever takes what the stream's tap diverts."""
+
+    stream: FrameStream
+
+    def discard(self) -> None:
+        """Take nothing more, but let everything pass: the connection is about to be closed."""
+
+
+class Untapped:
+    """The reader of a connection that is the library's alone."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.stream = FrameStream(loop, FrameTap(), self.discard)
+
+    def discard(self) -> None:
+        """Do nothing: nothing is diverted."""
+
+
+R = TypeVar("R", bound=Reader)
+Make: TypeAlias = Callable[[asyncio.AbstractEventLoop], R]
+"""Makes the reader of one attempt to connect."""
 
 
 class Link(NamedTuple):
-    """One open connection: the library's, and the reader under it. `broker` is its URL as a person may see it."""
+    """One open connection: the library's, and the stream and the writer under it, to go around the library with.
+
+    `broker` is its URL as a person may see it; `timeout` is its `broker_timeout` in seconds.
+    """
 
     broker: str
     connection: aio_pika.Connection
-    reader: TapReader
+    stream: FrameStream
+    writer: asyncio.StreamWriter
     timeout: float
 
     async def channel(self) -> AbstractChannel:
@@ -56,51 +87,74 @@ class Link(NamedTuple):
                     yield await channel.get_underlay_channel()
 
 
-class _Transports(TransportFactory):
-    """Makes the TCP connection for aiormq, with a TapReader."""
+class _Transports(TransportFactory, Generic[R]):
+    """Makes the TCP connection for aiormq, with a reader of ours."""
 
-    def __init__(self, window: int, dead_after: float) -> None:
-        self._window = window
+    def __init__(self, make: Make[R], dead_after: float) -> None:
+        self._make = make
         self._dead_after = dead_after
-        self.reader: TapReader | None = None
+        self.made: tuple[R, asyncio.StreamWriter] | None = None
+
+    @property
+    def stream(self) -> FrameStream | None:
+        """The stream of the transport, if one was made."""
+        return None if self.made is None else self.made[0].stream
 
     async def create(self, url: URL, **_kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         loop = asyncio.get_running_loop()
-        reader = TapReader(loop, self._window)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        reader = self._make(loop)
+        protocol = asyncio.StreamReaderProtocol(reader.stream, loop=loop)
         transport, _ = await loop.create_connection(lambda: protocol, str(url.host), int(url.port or 0))
-        with contextlib.suppress(OSError, AttributeError):  # Linux has it; elsewhere TCP's own patience applies
-            sock: socket.socket = transport.get_extra_info("socket")
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._dead_after * 1000))
-        self.reader = reader
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        give_up_after(transport, self._dead_after)
+        self.made = reader, asyncio.StreamWriter(transport, protocol, reader.stream, loop)
+        return reader.stream, self.made[1]
+
+
+def give_up_after(transport: asyncio.BaseTransport, seconds: float) -> None:
+    """Have the system drop a connection whose peer takes nothing for so long; 0 is TCP's own patience."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux has it
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def dead_after(broker: BrokerSettings) -> float:
+    """Seconds without a sign of life after which a peer is dead: three heartbeats."""
+    return 3 * broker.heartbeat
 
 
 @asynccontextmanager
-async def connected(broker: BrokerSettings, name: str, window: int) -> AsyncIterator[Link]:
+async def connected(broker: BrokerSettings, name: str) -> AsyncIterator[Link]:
+    """Open a connection whose every frame is the library's; as `tapped` does."""
+    async with tapped(broker, name, Untapped) as (link, _):
+        yield link
+
+
+@asynccontextmanager
+async def tapped(broker: BrokerSettings, name: str, make: Make[R]) -> AsyncIterator[tuple[Link, R]]:
     """Connect to the first of the broker's URLs that answers; `name` is shown in RabbitMQ's management.
 
-    `window` is in bytes (see TapReader). Each attempt may take `connect_timeout`. Raises RouteFault for a refused login
-    or virtual host, else Disconnected of the last URL. Leaving closes the connection within `broker_timeout` and never
+    `make` makes the reader of each attempt, which may take `connect_timeout`. Raises RouteFault for a refused login or
+    virtual host, else Disconnected of the last URL. Leaving closes the connection within `broker_timeout` and never
     raises for a broker that is gone.
     """
-    link = await _first(broker, name, window)
+    link, reader = await _first(broker, name, make)
     try:
-        yield link
+        yield link, reader
     finally:
-        link.reader.discard()
-        await _close(link.connection, link.reader, link.timeout)
+        reader.discard()
+        await _close(link.connection, link.stream, link.timeout)
 
 
-async def _first(broker: BrokerSettings, name: str, window: int) -> Link:
+async def _first(broker: BrokerSettings, name: str, make: Make[R]) -> tuple[Link, R]:
     try:
         username, password = broker.login()
     except ConfigError as error:
         raise RouteFault(str(error), "authentication") from error
     for left, url in reversed(list(enumerate(reversed(broker.urls)))):
         try:
+            transports = _Transports(make, dead_after(broker))
             return await _connect(
-                broker, _library_url(url, username, password, broker.heartbeat), url.shown, name, window
+                broker, _library_url(url, username, password, broker.heartbeat), url.shown, name, transports
             )
         except Disconnected:
             if not left:
@@ -108,8 +162,9 @@ async def _first(broker: BrokerSettings, name: str, window: int) -> Link:
     raise Disconnected(f"{broker.shown}: no URL to connect to", "error")
 
 
-async def _connect(broker: BrokerSettings, url: URL, shown: str, name: str, window: int) -> Link:
-    transports = _Transports(window, 3 * broker.heartbeat)
+async def _connect(
+    broker: BrokerSettings, url: URL, shown: str, name: str, transports: _Transports[R]
+) -> tuple[Link, R]:
     connection = aio_pika.Connection(url, client_properties={"connection_name": name, "product": "fedbridge"})
     connection.kwargs["transport_factory"] = transports
     opened = False
@@ -120,29 +175,30 @@ async def _connect(broker: BrokerSettings, url: URL, shown: str, name: str, wind
         opened = True
     except Disconnected:
         # While a connection is being opened, aiormq drops what the broker said when it closed it
-        if transports.reader is not None and transports.reader.farewell is not None:
-            code, text = transports.reader.farewell
+        if transports.stream is not None and transports.stream.farewell is not None:
+            code, text = transports.stream.farewell
             closed = ConnectionNotAllowed(text) if code == 530 else ConnectionClosed(text)
             raise explained(closed, shown, "connecting") from None
         raise
     finally:
         if not opened:
-            await _close(connection, transports.reader, broker.broker_timeout)
-    if transports.reader is None:
+            await _close(connection, transports.stream, broker.broker_timeout)
+    if transports.made is None:
         raise Disconnected(f"{shown}: no transport", "error")
-    return Link(shown, connection, transports.reader, broker.broker_timeout)
+    reader, writer = transports.made
+    return Link(shown, connection, reader.stream, writer, broker.broker_timeout), reader
 
 
-async def _close(connection: aio_pika.Connection, reader: TapReader | None, timeout: float) -> None:
+async def _close(connection: aio_pika.Connection, stream: FrameStream | None, timeout: float) -> None:
     """Close within `timeout`, and cut the transport if that hangs or is cancelled."""
     try:
         with contextlib.suppress(Disconnected, RouteFault), translated("", "closing"):
             async with asyncio.timeout(timeout):
                 await connection.close()
     finally:
-        if reader is not None:
+        if stream is not None:
             with contextlib.suppress(Disconnected):
-                reader.transport.abort()
+                stream.transport.abort()
         # A close that failed leaves the connection "open", and its finaliser would try again outside of any loop. The
         # second call has nothing to wait for.
         await connection.close()

@@ -41,22 +41,27 @@ _PASSING: Final = ("delivery acknowledgement", "unknown delivery tag")
 def translated(broker: str, doing: str) -> Iterator[None]:
     """Turn what the library raises inside into RouteFault or Disconnected; `doing` completes "while …" in the text.
 
-    A CancelledError passes if somebody cancelled this task. When its connection goes, aiormq also raises one, or a bare
-    Exception, into every waiting call, and a bare RuntimeError at the next: those are Disconnected.
+    A CancelledError passes if somebody cancelled this task, and is raised if the library swallowed it or raised
+    something else, as it does when that happens while a channel closes: else this task would go on for ever. When its
+    connection goes, aiormq also raises one, or a bare Exception, into every waiting call, and a bare RuntimeError at
+    the next: those are Disconnected.
     """
     try:
         yield
     except FedbridgeError:
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _cancelled():
             raise
         raise Disconnected(f"{broker}: the connection was lost while {doing}") from error
     except Exception as error:
+        if _cancelled():
+            raise asyncio.CancelledError from error
         if not (isinstance(error, AMQPError | OSError | EOFError | ChannelInvalidStateError) or _bare(error)):
             raise
         raise explained(error, broker, doing) from error
+    if _cancelled():
+        raise asyncio.CancelledError
 
 
 def explained(error: BaseException | None, broker: str, doing: str) -> RouteFault | Disconnected:
@@ -75,6 +80,14 @@ def explained(error: BaseException | None, broker: str, doing: str) -> RouteFaul
 def missing(error: BaseException) -> bool:
     """Whether a 404 means that the thing does not exist, and not that its node in a cluster is down."""
     return "no queue" in str(error) or "no exchange" in str(error)
+
+
+def _cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # outside of any loop
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _bare(error: Exception) -> bool:

@@ -22,10 +22,14 @@ _MEMORY: Final = 1000  # messages after which those before count half
 class Prefetch:
     """The prefetch in force, and the one that would fit the sizes seen."""
 
-    def __init__(self, place: Place, stated: int | None) -> None:
-        """A `stated` prefetch is used as it is."""
+    def __init__(self, place: Place, stated: int | None, *, lasting: bool = False) -> None:
+        """A `stated` prefetch is used as it is; a `lasting` one is not raised, for a consumer that nobody may replace.
+
+        Where only one consumer is served at a time, another may get its place, and a classic queue gives the next one
+        nothing until something is published (seen on 3.10.8).
+        """
         self._place = place
-        self._stated = stated is not None
+        self._lasting = lasting or stated is not None
         self._messages = 0
         self._bytes = 0
         self.current = stated or min(place.messages, max(1, place.size // LARGE))
@@ -52,6 +56,6 @@ class Prefetch:
     def due(self) -> bool:
         """Whether to raise the prefetch, to at least the double: it takes three round trips."""
         current = self.current
-        if self._stated or 3 * current > self._place.messages or self._messages < min(ENOUGH, current):
+        if self._lasting or 3 * current > self._place.messages or self._messages < min(ENOUGH, current):
             return False
         return self.next >= 2 * current

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Final
+from functools import partial
+from typing import Final, Never
 
 from aiormq.abc import AbstractChannel
 from pamqp import commands
@@ -14,17 +15,23 @@ from bridge.message import Delivery, Receipt
 from bridge.ports import Place, Source
 from bridge.prefix import Prefix
 from bridge.tasks import ungrouped
-from config.settings import AmqpSourceSettings, BrokerSettings
+from config.amqp import AmqpSourceSettings
+from config.brokers import BrokerSettings
 from connectors.amqp.codec import RawDelivery, decode
-from connectors.amqp.connection import Link, connected
+from connectors.amqp.connection import Link, connected, tapped
+from connectors.amqp.consumer import Consumer
 from connectors.amqp.errors import explained, translated
+from connectors.amqp.patience import patient
 from connectors.amqp.prefetch import Prefetch
-from connectors.amqp.reader import TICK, TapReader
-from connectors.amqp.tap import ack_frame
+from connectors.amqp.queues import Queue
+from connectors.amqp.reader import TapReader
+from connectors.amqp.stream import TICK
 from connectors.amqp.topology import ASSERT_EVERY, LOOK_EVERY, Topology
 
+LAG_EVERY: Final = 5.0
+"""Seconds between two looks at how many messages wait in the queue."""
+
 _TAG_BITS: Final = 64
-_SOON, _RARELY = 0.02, 10.0  # seconds between two changes of the prefetch
 
 
 @asynccontextmanager
@@ -35,25 +42,29 @@ async def open_source(
     *,
     assert_every: float = ASSERT_EVERY,
     look_every: float = LOOK_EVERY,
+    lag_every: float = LAG_EVERY,
 ) -> AsyncIterator[Source]:
     """Connect, see to queue, exchange and bindings, and consume; see `bridge.ports` for the contract of a source.
 
-    `assert_every` and `look_every` are seconds, see `connectors.amqp.topology`. Raises RouteFault (authentication,
-    forbidden, missing, conflict, locked) or Disconnected; both also later, out of a body that is cancelled for it.
+    `assert_every`, `look_every` and `lag_every` are seconds, see `connectors.amqp.topology` and LAG_EVERY. Raises
+    RouteFault (authentication, forbidden, missing, conflict, locked) or Disconnected; both also later, out of a body
+    that is cancelled for it: at once if what was read ahead comes again, else when all of that has been handed out.
     """
     name = f"fedbridge {place.bridge}.{place.route}"
+    alone = settings.exclusive and settings.exchange is None
     async with (
-        connected(broker, f"{name} source", place.size) as link,
-        # the bindings need an answer also while the window is full and nobody reads the source's connection
-        connected(broker, f"{name} bindings", place.size) if settings.exchange else nullcontext(link) as lookups,
+        tapped(broker, f"{name} source", partial(TapReader, window=place.size)) as (link, reader),
+        # lookups need an answer also while the window is full and nobody reads the source's connection
+        nullcontext(link) if alone else connected(broker, f"{name} lookups") as lookups,
     ):
-        topology = Topology(lookups, settings, place)
+        ask = patient(link, lambda: reader.full) if settings.exclusive else lookups.throwaway
+        topology = Topology(lookups, Queue(link.broker, ask, settings, place), settings, place)
         await topology.prepare()
-        prefetch = Prefetch(place, settings.prefetch)
-        with translated(link.broker, f"consuming from queue {topology.queue}"):
+        with translated(link.broker, f"consuming from queue {topology.queue.name}"):
             async with asyncio.timeout(link.timeout):
                 channel = await link.channel()
-                source = AmqpSource(link, channel, topology, prefetch)
+                prefetch = Prefetch(place, settings.prefetch, lasting=topology.queue.single)
+                source = AmqpSource(link, reader, channel, topology, prefetch)
                 await source.consume()
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
@@ -61,7 +72,8 @@ async def open_source(
                     tasks.create_task(source.watch_connection(), name=f"{name}: amqp loss"),
                     tasks.create_task(source.watch_topology(assert_every, look_every), name=f"{name}: amqp bindings"),
                     tasks.create_task(source.watch_sizes(), name=f"{name}: amqp prefetch"),
-                    tasks.create_task(_tick(link.reader), name=f"{name}: amqp liveness"),
+                    tasks.create_task(source.watch_lag(lookups, lag_every), name=f"{name}: amqp lag"),
+                    tasks.create_task(_tick(reader), name=f"{name}: amqp liveness"),
                 ]
                 try:
                     yield source
@@ -73,34 +85,43 @@ async def open_source(
 class AmqpSource:
     """A consumer on a channel of its own. A receipt is an int: the epoch above, the delivery tag in the low 64 bits."""
 
-    redelivers = True
-
-    def __init__(self, link: Link, channel: AbstractChannel, topology: Topology, prefetch: Prefetch) -> None:
+    def __init__(
+        self, link: Link, reader: TapReader, channel: AbstractChannel, topology: Topology, prefetch: Prefetch
+    ) -> None:
         epoch = secrets.randbits(63)
+        self.redelivers = topology.queue.redelivers
+        """False for an exclusive or auto-delete queue: it ends with its consumer, and what it gave is only here."""
         self._link = link
-        self._reader = link.reader
+        self._reader = reader
         self._channel = channel
         self._topology = topology
-        self._prefetch = prefetch
+        self._consumer = Consumer(reader, channel, topology.queue.name, prefetch)
         self._base = epoch << _TAG_BITS
         self._uid = f"amqp:{epoch:016x}-"
         self._prefix = Prefix(self._base + 1)
-        self._singly: set[int] = set()  # receipts that were acked beyond the prefix
-        self._consumer = ""
-        self._newest = 0  # the delivery tag that came last
-        self._before = 0  # the last delivery tag of the consumer before this one
-        self._told = 0  # up to which delivery tag acks were written
-        self._held = 0  # up to which delivery tag an ack is to be written as soon as that may be
-        self._resize = asyncio.Event()
-        self._acking = asyncio.Event()
-        self._acking.set()
+        self._settled = 0  # up to which delivery tag all is settled
+        self._lag: int | None = None
         self._loss: FedbridgeError | None = None
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._empty = asyncio.Event()  # all that was read ahead of a loss has been handed out
 
     @property
     def waiting(self) -> str | None:
         """The exchange that is missing, as "exchange NAME", or None."""
         return self._topology.waiting
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue."""
+        return self._topology.queue.name
+
+    @property
+    def lag(self) -> int | None:
+        """Messages that wait in the queue or are here and not settled, as of the last look; None without one."""
+        return self._lag
+
+    def on_revoked(self, revoked: Callable[[], None]) -> None:
+        """Do nothing: a channel that is lost is a lost source."""
 
     @property
     def read_ahead(self) -> int:
@@ -109,22 +130,27 @@ class AmqpSource:
 
     async def consume(self) -> None:
         """Divert the channel's deliveries and start to consume; may raise what the library raises."""
-        channel = self._channel
-        channel.on_consumer_cancel_callbacks.add(self._on_cancel)
-        self._reader.divert(channel.number, channel.connection.connection_tune.frame_max, self._on_read)
-        await self._start_consumer()
+        await self._consumer.start(self._on_cancel)
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Wait for deliveries and give 1 to `limit` of them, decoded; cancel-safe.
 
-        Raises Disconnected or RouteFault as soon as the channel is lost: what was read ahead will be given again.
+        Raises Disconnected or RouteFault as soon as the channel is lost and what was read ahead will be given again;
+        where it will not, that is given first.
         """
         while True:
-            await self._reader.arrived.wait()
-            if self._loss is not None:
-                raise self._loss
-            if batch := self._reader.take(limit):
+            if self._loss is None:
+                await self._reader.arrived.wait()
+            loss = self._loss
+            if loss is not None and self.redelivers:
+                raise loss
+            batch = self._reader.take(limit)
+            if loss is not None and not self._reader.arrived.is_set():
+                self._empty.set()
+            if batch:
                 return self._decoded(batch)
+            if loss is not None:
+                raise loss
 
     def settle(self, receipts: Sequence[Receipt]) -> None:
         """Take receipts back and ack the contiguous prefix of them, as one `multiple` ack written at once."""
@@ -132,36 +158,32 @@ class AmqpSource:
         end = base + (1 << _TAG_BITS)
         own = [receipt for receipt in receipts if isinstance(receipt, int) and base < receipt < end]
         reached = self._prefix.add(own)
-        if reached is None or self._loss is not None:
+        if reached is None:
             return
-        self._reader.settled(reached - base)
-        tell = reached
-        while tell in self._singly:  # the broker no longer knows that one, and would close the channel
-            tell -= 1
-        if self._singly:
-            self._singly = {receipt for receipt in self._singly if receipt > reached}
-        self._ack(tell - base, multiple=True)
+        self._settled = reached - base
+        if self._loss is None:
+            self._reader.settled(self._settled)
+            self._consumer.ack_up_to(self._settled)
 
     async def flush(self) -> None:
         """Ack what was settled beyond a gap too, and wait until the broker has taken everything, by a basic.qos.
 
         Its answer comes behind the deliveries that the broker has sent: reading goes on for it, and if more comes than
-        the window holds, the source is lost after this. Raises Disconnected.
+        the window holds, the source is lost after this. Where nothing comes again no answer is awaited: the acks are
+        written, and the broker reads them before our close. Raises Disconnected.
         """
         if self._loss is not None:
             raise self._loss
-        with translated(self._link.broker, "waiting until all acks were taken"), self._reader.overrun():
+        reading = self._reader.overrun() if self.redelivers else nullcontext()
+        with translated(self._link.broker, "waiting until all acks were taken"), reading:
             async with asyncio.timeout(self._link.timeout):
-                await self._acking.wait()
-                for receipt in self._prefix.stragglers():
-                    if receipt not in self._singly:
-                        self._singly.add(receipt)
-                        self._ack(receipt - self._base, multiple=False)
-                await self._channel.basic_qos(prefetch_count=self._prefetch.current)
+                await self._consumer.ack_singly([receipt - self._base for receipt in self._prefix.stragglers()])
+                if self.redelivers:
+                    await self._consumer.acknowledged()
         if self._reader.dropped:
             self._lose(Disconnected(f"{self._link.broker}: more came than the window holds while acks were flushed"))
 
-    async def watch_connection(self) -> None:
+    async def watch_connection(self) -> Never:
         """Wait for the loss of consumer, channel or connection, and raise it: Disconnected or RouteFault."""
         closings = {self._channel.closing, self._channel.connection.closing}
         try:
@@ -170,45 +192,46 @@ class AmqpSource:
         finally:
             for closing in closings:
                 closing.cancel()
-        doing = f"consuming from queue {self._topology.queue}"
-        raise self._lose(explained(next(iter(errors), None), self._link.broker, doing))
+        doing = f"consuming from queue {self.queue}"
+        await self._end(explained(next(iter(errors), None), self._link.broker, doing))
 
     async def watch_topology(self, assert_every: float, look_every: float) -> None:
         """Assert the bindings from time to time; raises what that fails with, or the earlier loss of this source."""
         try:
             await self._topology.watch(assert_every, look_every)
         except FedbridgeError as error:
-            raise self._lose(error) from error.__cause__
+            await self._end(error)
 
     async def watch_sizes(self) -> None:
-        """Raise the prefetch when messages turn out to be small; raises Disconnected or RouteFault.
+        """Raise the prefetch when messages turn out to be small; raises Disconnected or RouteFault."""
+        try:
+            with translated(self._link.broker, f"raising the prefetch of queue {self.queue}"):
+                await self._consumer.follow_sizes()
+        except FedbridgeError as error:
+            await self._end(error)
 
-        A basic.qos holds for consumers that come after it, and quorum queues know no other: a new consumer comes, then
-        the old one goes, since an auto-delete queue ends with its last. Both are on one channel, so that delivery tags
-        go on. What was on its way to the old one would be lost and come again out of order, if the queue is a quorum
-        queue (seen on 3.10.8): `_on_read` waits for the moment in which nothing is, and acks are held meanwhile.
+    async def watch_lag(self, lookups: Link, every: float) -> None:
+        """Look at the length of the queue, and again every so many seconds; raises if `lookups` is lost.
 
-        The waits are not bounded: answers come behind deliveries, and are not read while the window is full. Nothing
-        depends on them but the acks, and `flush` bounds its own wait for those.
+        An answer that does not come costs only the number.
         """
         while True:
-            await self._resize.wait()
-            self._resize.clear()
-            old, self._prefetch.current = self._consumer, self._prefetch.next
             try:
-                with translated(self._link.broker, f"raising the prefetch of queue {self._topology.queue}"):
-                    await self._start_consumer()
-                    await self._channel.basic_cancel(old)
+                ready = await self._topology.queue.ready()
+                beyond = len(self._prefix.stragglers())
+                self._lag = ready + self._consumer.newest - self._settled - beyond
             except FedbridgeError as error:
-                raise self._lose(error) from error.__cause__
-            self._acking.set()
-            held, self._held = self._held, 0
-            self._ack(held, multiple=True)
+                self._lag = None
+                if lookups.stream.closed:
+                    await self._end(error)
+            await asyncio.sleep(every)
 
-    async def _start_consumer(self) -> None:
-        await self._channel.basic_qos(prefetch_count=self._prefetch.current)
-        consumer = await self._channel.basic_consume(self._topology.queue, _undiverted)
-        self._consumer = str(consumer.consumer_tag)
+    async def _end(self, error: FedbridgeError) -> Never:
+        """Note a loss and raise the one that counts: at once, or when nothing that exists only here is left."""
+        loss = self._lose(error)
+        if not self.redelivers:
+            await self._empty.wait()
+        raise loss from loss.__cause__
 
     def _lose(self, error: FedbridgeError) -> FedbridgeError:
         """Note a loss, wake who waits for it, and give the one that counts: the first."""
@@ -216,32 +239,15 @@ class AmqpSource:
             if isinstance(error, Disconnected) and self._reader.failure is not None:
                 error = Disconnected(f"{self._link.broker}: not AMQP: {self._reader.failure}", "error")
             self._loss = error
+            if not self._reader.arrived.is_set():
+                self._empty.set()
             self._reader.arrived.set()
             self._lost.set_result(None)
         return self._loss
 
     def _on_cancel(self, _frame: commands.Basic.Cancel) -> None:
-        text = f"{self._link.broker}: the broker cancelled the consumer of queue {self._topology.queue}"
+        text = f"{self._link.broker}: the broker cancelled the consumer of queue {self.queue}"
         self._lose(Disconnected(f"{text}: was it deleted?", "cancelled"))
-
-    def _on_read(self, messages: int, size: int) -> None:
-        """Count what came, and see whether the prefetch is exhausted and worth raising: then nothing is on its way."""
-        self._newest += messages
-        self._prefetch.saw(messages, size)
-        if self._prefetch.due and self._acking.is_set():
-            unacked = self._newest - max(self._told, self._before) - len(self._singly)
-            if unacked >= self._prefetch.current:
-                self._before = self._newest
-                self._acking.clear()
-                self._resize.set()
-
-    def _ack(self, tag: int, multiple: bool) -> None:
-        if not self._acking.is_set():
-            self._held = tag
-        elif tag > 0 and not self._reader.closed:
-            if multiple:
-                self._told = tag
-            self._reader.transport.write(ack_frame(self._channel.number, tag, multiple))
 
     def _decoded(self, batch: list[RawDelivery]) -> list[Delivery]:
         uid, base, new = self._uid, self._base, tuple.__new__  # which costs half of calling a NamedTuple's class
@@ -250,10 +256,6 @@ class AmqpSource:
             for raw in batch
             for tag, redelivered, _exchange, _key, properties, body in (raw,)
         ]
-
-
-async def _undiverted(_message: object) -> None:
-    """Take what cannot come: the tap has the deliveries of this channel."""
 
 
 async def _tick(reader: TapReader) -> None:

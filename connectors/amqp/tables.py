@@ -188,11 +188,15 @@ def encode_table(headers: Sequence[Header], depth: int = 1) -> bytes:
         raw = name.encode(errors="surrogateescape")
         if len(raw) > 255:
             raise Unmappable(f"header name {name[:40]!r}… has {len(raw)} bytes, AMQP allows 255", "too_large")
-        parts += (bytes((len(raw),)), raw, _encode_value(type_, value, depth, name))
+        parts += (bytes((len(raw),)), raw, encode_value(type_, value, depth, name))
     return _long(b"".join(parts))
 
 
-def _encode_value(type_: Type, value: Value, depth: int, name: str) -> bytes:
+def encode_value(type_: Type, value: Value, depth: int, name: str) -> bytes:
+    """Encode a value with its type, as it follows the name of a header; `depth` is that of the table around it.
+
+    Raises Unmappable as `encode_table` does, with the header's name in its text.
+    """
     try:
         number = _NUMBERS.get(type_)
         if number is not None:
@@ -204,7 +208,7 @@ def _encode_value(type_: Type, value: Value, depth: int, name: str) -> bytes:
 
 def _encode_array(value: Value, depth: int, name: str) -> bytes:
     elements = cast("Sequence[Element]", value)
-    parts = [_encode_value(type_, inner, depth + 1, name) for type_, inner in _checked(elements, depth + 1)]
+    parts = [encode_value(type_, inner, depth + 1, name) for type_, inner in _checked(elements, depth + 1)]
     return b"A" + _long(b"".join(parts))
 
 

@@ -1,34 +1,23 @@
 """A parser that takes the deliveries of one channel out of a connection's bytes and leaves the rest to the library.
 
-Sans-I/O and pure: bytes in, values out. A frame is type (1 byte), channel (2), size (4), payload, and the end byte 0xCE
-(AMQP 0-9-1 section 4.2.3); a delivery is the method Basic.Deliver, one header frame and body frames until the size that
-the header states. Library objects for each frame cost ten times this (prototypes/README.md).
+Sans-I/O and pure: bytes in, values out. A delivery is the method Basic.Deliver, one header frame and body frames until
+the size that the header states. Library objects for each frame cost ten times this (prototypes/README.md).
 """
 
 import struct
 from typing import Final
 
 from connectors.amqp.codec import RawDelivery
+from connectors.amqp.frames import BODY, HEAD, HEADER, METHOD, BadFrame, Splitter, parse_close
 
-HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
-"""A heartbeat frame, as either side sends it."""
-
-_U16: Final = struct.Struct(">H").unpack_from
 _U64: Final = struct.Struct(">Q").unpack_from
 _SIZE: Final = struct.Struct(">I").unpack_from
-_HEAD: Final = struct.Struct(">BHI").unpack_from
 _HEADER_HEAD: Final = struct.Struct(">BHI4xQ").unpack_from
 _DELIVER_FIELDS: Final = struct.Struct(">QBB").unpack_from
 _CHANNEL: Final = struct.Struct(">BH").pack
-_METHOD, _HEADER, _BODY, _BEAT = 1, 2, 3, 8
 _DELIVER: Final = b"\x00\x3c\x00\x3c"
 _CLOSE: Final = b"\x00\x0a\x00\x32"
-_UNLIMITED: Final = 1 << 29  # RabbitMQ's largest message ever was 512 MiB
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
-
-
-class BadFrame(Exception):
-    """The bytes are not AMQP; the text says what was wrong. Nothing after it can be understood."""
 
 
 class FrameTap:
@@ -43,11 +32,7 @@ class FrameTap:
         self.farewell: tuple[int, str] | None = None
         """Code and text of the broker's Connection.Close, once it came."""
         self._channel = 0
-        self._limit = _UNLIMITED
-        self._pieces: list[bytes] = []  # of a frame that is not complete yet
-        self._have = 0
-        self._need = 0
-        self._foreign = False
+        self._splitter = Splitter()
         self._deliver: tuple[int, bool, bytes, bytes] | None = None
         self._properties: bytes | None = None
         self._missing = 0
@@ -56,56 +41,32 @@ class FrameTap:
     def divert(self, channel: int, frame_max: int) -> None:
         """Divert the deliveries of this channel from the next frame on; larger frames than `frame_max` are bad."""
         self._channel = channel
-        self._limit = frame_max or _UNLIMITED
+        self._splitter.limit(frame_max)
 
     def feed(self, data: bytes) -> bytes:
         """Take what was read, and give the frames that are the library's.
 
         Raises BadFrame; feeding on after that is not possible.
         """
-        if self._foreign:
-            return data
-        if self._pieces:
-            self._pieces.append(data)
-            self._have += len(data)
-            if self._have < self._need:
-                return b""
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-        elif data[:1] == b"A" and not self._channel:
-            self._foreign = True  # "AMQP" and a version: a broker that refuses ours; the library says so
-            return data
-        return self._split(data)
+        data = self._splitter.gather(data)
+        return data if self._splitter.foreign else self._split(data)
 
     def _split(self, data: bytes) -> bytes:
-        """Walk over the whole frames in `data` and keep the rest of it."""
+        """Walk over the whole frames in `data`; the splitter keeps the rest of it."""
         others: list[bytes] = []
-        at, length, channel = 0, len(data), self._channel
-        need = 8
+        at, channel, frame = 0, self._channel, self._splitter.frame
         while True:
             if channel and self._deliver is None:
                 at = self._take_whole(data, at)
-            if length - at < 8:
-                break
-            kind, number, size = _HEAD(data, at)
-            end = at + size + 8
-            if size + 8 > self._limit or kind not in (_METHOD, _HEADER, _BODY, _BEAT):
-                raise BadFrame(f"a frame of type {kind} and {size + 8} bytes, at most {self._limit} were agreed")
-            if end > length:
-                need = end - at
-                break
-            if data[end - 1] != 0xCE:
-                raise BadFrame(f"a frame of type {kind} and {size} bytes ends with {data[end - 1]:#04x}, not 0xce")
+            found = frame(data, at)
+            if found is None:
+                return b"".join(others)
+            kind, number, end = found
             if number != channel or not channel or not self._take(kind, data, at + 7, end - 1):
                 others.append(data[at:end])
-                if kind == _METHOD and data[at + 7 : at + 11] == _CLOSE:
-                    self.farewell = _parse_close(data[at + 11 : end])
+                if kind == METHOD and data[at + 7 : at + 11] == _CLOSE:
+                    self.farewell = parse_close(data[at + 11 : end - 1])
             at = end
-        if at < length:
-            self._pieces.append(data[at:] if at else data)
-            self._have = length - at
-            self._need = need
-        return b"".join(others)
 
     def _take_whole(self, data: bytes, at: int) -> int:
         """Take the deliveries from `at` on that are whole in `data`, with one body frame; give where they end.
@@ -114,7 +75,7 @@ class FrameTap:
         left to the walk over frames, and to its errors.
         """
         channel, take = self._channel, self.deliveries.append
-        begin = _CHANNEL(_METHOD, channel)
+        begin = _CHANNEL(METHOD, channel)
         try:
             while data[at : at + 3] == begin:
                 header = at + 8 + _SIZE(data, at + 3)[0]
@@ -122,11 +83,11 @@ class FrameTap:
                     break
                 kind, number, size, total = _HEADER_HEAD(data, header)
                 body = header + 8 + size
-                if kind != _HEADER or number != channel or size < 14 or not total or data[body - 1] != 0xCE:
+                if kind != HEADER or number != channel or size < 14 or not total or data[body - 1] != 0xCE:
                     break
-                kind, number, size = _HEAD(data, body)
+                kind, number, size = HEAD(data, body)
                 end = body + 8 + size
-                if kind != _BODY or number != channel or size != total or data[end - 1] != 0xCE:
+                if kind != BODY or number != channel or size != total or data[end - 1] != 0xCE:
                     break
                 fields = at + 12 + data[at + 11]
                 tag, redelivered, exchange_size = _DELIVER_FIELDS(data, fields)
@@ -154,10 +115,10 @@ class FrameTap:
 
     def _take(self, kind: int, data: bytes, start: int, end: int) -> bool:
         """Take one frame of the diverted channel, if it belongs to a delivery."""
-        if kind == _BODY and self._properties is not None:
+        if kind == BODY and self._properties is not None:
             self._take_body(data[start:end])
             return True
-        if kind == _HEADER and self._deliver is not None and self._properties is None:
+        if kind == HEADER and self._deliver is not None and self._properties is None:
             if end - start < 14:
                 raise BadFrame(f"a content header of {end - start} bytes")
             self._properties = data[start + 12 : end]
@@ -167,7 +128,7 @@ class FrameTap:
             return True
         if self._deliver is not None:
             raise BadFrame(f"a frame of type {kind} in the middle of a delivery")
-        if kind == _METHOD and data[start : start + 4] == _DELIVER:
+        if kind == METHOD and data[start : start + 4] == _DELIVER:
             self._deliver = _parse_deliver(data, start + 4, end)
             return True
         return False
@@ -208,14 +169,6 @@ def _parse_deliver(data: bytes, at: int, end: int) -> tuple[int, bool, bytes, by
     return tag, redelivered, exchange, data[begin:at]
 
 
-def _parse_close(data: bytes) -> tuple[int, str]:
-    """Parse the first arguments of Connection.Close: reply code and reply text."""
-    try:
-        return _U16(data)[0], data[3 : 3 + data[2]].decode(errors="replace")
-    except (IndexError, struct.error):
-        raise BadFrame("a Connection.Close that is cut short") from None
-
-
 def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
     """Encode Basic.Ack of a delivery tag, or with `multiple` of everything up to it."""
-    return struct.pack(">BHIHHQBB", _METHOD, channel, 13, 60, 80, tag, multiple, 0xCE)
+    return struct.pack(">BHIHHQBB", METHOD, channel, 13, 60, 80, tag, multiple, 0xCE)

@@ -1,5 +1,6 @@
-"""The Kafka connector: an idempotent sink that works around aiokafka's per-message path, one batch at a time."""
+"""The Kafka connector: it works around aiokafka's per-message paths, one batch at a time, in both directions."""
 
 from connectors.kafka.sink import open_sink
+from connectors.kafka.source import open_source
 
-__all__ = ["open_sink"]
+__all__ = ["open_sink", "open_source"]

@@ -12,33 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.message import Message, Type, Value
 from bridge.values import text_of
-
-Headers: TypeAlias = list[tuple[str, bytes | None]]
-"""Record headers as aiokafka's builder takes them: UTF-8 names that may repeat, and bytes or null."""
-
-PROPERTY_HEADERS = {
-    "content_type": "content-type",
-    "content_encoding": "amqp-content-encoding",
-    "delivery_mode": "amqp-delivery-mode",
-    "priority": "amqp-priority",
-    "correlation_id": "amqp-correlation-id",
-    "reply_to": "amqp-reply-to",
-    "expiration": "amqp-expiration",
-    "message_id": "amqp-message-id",
-    "timestamp": "amqp-timestamp",
-    "type": "amqp-type",
-    "user_id": "amqp-user-id",
-    "app_id": "amqp-app-id",
-    "cluster_id": "amqp-cluster-id",
-}
-"""The header of each standard property. The timestamp has one too, in milliseconds as decimal text: a record always has
-a timestamp, and only the header tells that the message had one."""
-
-EXCHANGE, ROUTING_KEY = "amqp-exchange", "amqp-routing-key"
-"""Where an AMQP message was published: present, even if empty, for what came by AMQP and for nothing else."""
-
-UID, TYPES = "fedbridge-uid", "fedbridge-types"
-"""Our own headers. A message's own headers of these names are left out: a reader finds ours, once."""
+from connectors.kafka.headers import EXCHANGE, PROPERTY_HEADERS, ROUTING_KEY, TYPES, UID, Headers, RecordHeaders
 
 _OURS = frozenset({UID, TYPES})
 _SHAPES = 256  # shapes of headers that are remembered, of at most as many headers and characters of names:
@@ -87,6 +61,14 @@ class Encoder:
         table. `encode` is for itself: text is taken for UTF-8 at first, which is faster, and then for escaped bytes.
         """
         properties = message.properties
+        own = message.headers
+        if type(own) is RecordHeaders and own.properties is properties:  # nobody has touched what a record brought
+            timestamp, uid = properties.get("timestamp"), message.uid
+            named = own.uid == uid
+            if (named or (own.uid is None and uid.isascii())) and (
+                timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP  # else it needs a header
+            ):
+                return timestamp, own.given if named else [*own.given, (UID, uid.encode())]
         exchange, address = message.exchange, message.address
         names = PROPERTY_HEADERS
         try:
@@ -108,10 +90,7 @@ class Encoder:
             raise Unmappable(f"not text that has bytes: {error.object!a:.80}", "unencodable") from None
         except RecursionError:
             raise Unmappable("a header is nested too deep to be written as JSON", "too_deep") from None
-        timestamp = properties.get("timestamp")
-        if timestamp is not None and not 0 <= timestamp <= LAST_TIMESTAMP:
-            timestamp = None
-        return timestamp, headers
+        return _kept(properties.get("timestamp")), headers
 
     def _add(self, given: Sequence[tuple[str, Type, Any]], headers: Headers, encode: _Encode) -> None:
         names, kinds, _ = zip(*given)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
@@ -143,6 +122,11 @@ class Encoder:
                 self._marks.clear()
             self._marks[shape] = mark
         return mark
+
+
+def _kept(timestamp: int | None) -> int | None:
+    """The timestamp of a record, if there is one that Kafka should have."""
+    return timestamp if timestamp is not None and 0 <= timestamp <= LAST_TIMESTAMP else None
 
 
 def _native(kind: Type, value: Value, encode: _Encode) -> bytes | None:

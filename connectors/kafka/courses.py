@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from bridge.errors import RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.templates import render_text
-from config.settings import BrokerSettings, KafkaSinkSettings
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings
 from connectors.kafka.producer import Producer
 from connectors.kafka.topics import Course, Topics, is_legal
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from aiokafka.errors import (
     BrokerResponseError,
     ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     KafkaError,
     TopicAuthorizationFailedError,
 )
@@ -86,7 +87,7 @@ def translated(broker: str, doing: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise Disconnected(f"{broker}: no answer in time while {doing}", "timeout") from error
-    except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
         raise RouteFault(f"{broker} does not permit it, while {doing}: grant the permission", "forbidden") from error
     except (KafkaError, OSError) as error:
         raise Disconnected(f"{broker}: {text_of(error)}, while {doing}") from error

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.errors import Disconnected
-from config.settings import BrokerSettings
+from config.brokers import BrokerSettings
 from connectors.kafka import hooks
 from connectors.kafka.errors import translated
 
@@ -28,7 +28,7 @@ class Producer:
         hooks.teach_codes()
         self._shown = broker.shown
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=[_joined(*address) for url in broker.urls for address in url.addresses],
+            bootstrap_servers=[host_and_port(*address) for url in broker.urls for address in url.addresses],
             client_id=client_id,
             acks="all",
             enable_idempotence=idempotent,
@@ -108,5 +108,6 @@ class Producer:
         await hooks.drop(self._producer, self._requests, _GRACE)
 
 
-def _joined(host: str, port: int) -> str:
+def host_and_port(host: str, port: int) -> str:
+    """Write an address as Kafka's clients take it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -18,7 +18,8 @@ from bridge.message import DELIVERED, Message, Outcome, Verdict
 from bridge.ports import Place, Sink
 from bridge.tasks import ungrouped
 from bridge.templates import render_bytes
-from config.settings import BrokerSettings, KafkaSinkSettings
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings
 from connectors.kafka.batches import Batch, Key, Packer, Submission
 from connectors.kafka.courses import Courses
 from connectors.kafka.errors import SHORTAGES, refusal_of, text_of, translated

@@ -1,4 +1,10 @@
-"""One run: a queue filled beforehand, one relay that drains it into a topic, and what that took."""
+"""One run: a load that is there beforehand, one relay that takes it to the target, and what that took.
+
+The relay is started and gets idle - consuming, with nothing to consume - before the load is released. So neither its
+start, nor its imports, nor the joining of a consumer group is in any number. The rate counts from the moment the first
+messages are seen in the target (what was seen in that moment is not counted) to the moment the last are, looked at
+every 10 ms. CPU time counts from the release until the relay rests: the last acknowledgements are in it.
+"""
 
 import asyncio
 import contextlib
@@ -13,108 +19,107 @@ from typing import NamedTuple
 
 from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.process import Process, wait_until
-from tests.bench.kafka import Topic, topic
-from tests.bench.rabbit import Rabbit, encoded_messages
-from tests.bench.relays import Endpoints, Relay
+from tests.bench.ends import Load, Names, Place, Target
+from tests.bench.legs import Leg
+from tests.bench.relays import Relay, Running
 
-PARTITIONS = 4
-_BODY = b"x" * 256
 _TICKS = os.sysconf("SC_CLK_TCK")
 _POLL = 0.01
 _IDLE = 1.0  # seconds that a relay with a consumer is left alone before its CPU time is read
 _START = 30.0
 _STALLED = 30.0
-_SETTLE = 0.25  # a relay that used no CPU time for so long is done
+_SETTLE = 0.25  # processes that used so little CPU time, at most, in so long are done
+_REST = 0.02
 
 
 class Run(NamedTuple):
-    """What one relay did with one queue."""
+    """What one relay did with one load."""
 
     relay: str
     messages: int
-    records: int
-    """In the topic at the end; more than `messages`: duplicates."""
+    arrived: int
+    """In the target at the end; more than `messages`: duplicates."""
     left: int
-    """In the queue at the end: messages that were not acknowledged."""
+    """At the source at the end: messages that were not acknowledged or committed."""
     rate: float
-    """Messages per second, from the first record in the topic to the last."""
+    """Messages per second, from the first seen in the target to the last."""
     cpu: float
-    """CPU seconds, user and system, per 100,000 messages, from started and idle to all drained."""
+    """CPU seconds, user and system, per 100,000 messages: of the relay, and of RabbitMQ where it is ours alone."""
+    own: float
+    """The part of `cpu` that the relay's process took; 0 for one that runs in the broker."""
     peak: int
-    """Peak resident memory in bytes."""
+    """Peak resident memory of the relay's process in bytes; 0 for one that runs in the broker."""
 
     @property
     def problems(self) -> str:
         """What makes the run worthless or worth a look, in words; empty when every message arrived once."""
         told = []
-        if self.records < self.messages:
-            told.append(f"{self.messages - self.records} missing")
-        if self.records > self.messages:
-            told.append(f"{self.records - self.messages} duplicates")
+        if self.arrived < self.messages:
+            told.append(f"{self.messages - self.arrived} missing")
+        if self.arrived > self.messages:
+            told.append(f"{self.arrived - self.messages} duplicates")
         if self.left:
             told.append(f"{self.left} not acknowledged")
         return ", ".join(told)
 
 
-async def measure(relay: Relay, endpoints: Endpoints, messages: int, folder: Path, profile: Path | None = None) -> Run:
-    """Fill a fresh queue, have the relay drain it, and give what it took; `profile` is where py-spy writes its stacks.
+async def measure(
+    leg: Leg, relay: Relay, place: Place, messages: int, folder: Path, profile: Path | None = None
+) -> Run:
+    """Have the relay take one load over the leg, and give what it took; `profile` is where py-spy writes its stacks.
 
-    Before the relay starts the queue is filled, and a consumer of ours holds its messages: so the relay comes up and is
-    idle, and gets all of them at once when ours goes. Raises Unavailable when the relay does not start.
+    Raises Unavailable when the relay does not start, or does not wait for the load's release.
     """
-    name = f"bench-{relay.name}-{secrets.token_hex(4)}"
-    control = Rabbit(endpoints.amqp_url)
-    held = Rabbit(endpoints.amqp_url)
-    async with topic(endpoints.bootstrap, name, PARTITIONS) as target:
-        control.declare(name)
+    unique = f"bench-{relay.name}-{secrets.token_hex(4)}"
+    names = Names(unique, f"{unique}-to")
+    async with leg.target(place, names) as target, leg.load(place, names, messages) as load:
+        running = relay.start(place, names, folder)
         try:
-            control.publish(encoded_messages(name, messages, _BODY))
-            held.hold(name, messages)
-            process = relay.start(endpoints, name, folder)
-            try:
-                await _idle(control, name, process)
-                before = cpu_seconds(process.pid)
-                async with _profiled(process.pid, profile, folder):
-                    held.close()
-                    rate = await _rate(target, messages)
-                    await _settled(process.pid)
-                cpu, peak = cpu_seconds(process.pid) - before, peak_memory(process.pid)
-                process.stop()
-            finally:
-                process.kill()
-            left, _consumers = control.state(name)
-            return Run(relay.name, messages, await target.count(), left, rate, cpu * 100_000 / messages, peak)
+            await _idle(load, target, running)
+            broker = place.private.processes[0].pid if place.private else None
+            before = cpu_seconds(running.pid), cpu_seconds(broker)
+            async with _profiled(running.pid, profile, folder):
+                await load.release()
+                rate = await _rate(target, messages)
+                await _settled(running.pid, broker)
+            own, brokers = cpu_seconds(running.pid) - before[0], cpu_seconds(broker) - before[1]
+            peak = peak_memory(running.pid)
+            running.stop()
         finally:
-            control.delete(name)
-            control.close()
+            running.kill()
+        share = 100_000 / messages
+        arrived, left = await target.count(), await load.left()
+        return Run(relay.name, messages, arrived, left, rate, (own + brokers) * share, own * share, peak)
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int | None) -> float:
     """Give a process's CPU seconds so far, user and system, of all its threads (proc(5): fields 14 and 15 of stat)."""
+    if pid is None:
+        return 0.0
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def peak_memory(pid: int) -> int:
+def peak_memory(pid: int | None) -> int:
     """Give a process's peak resident memory in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines() if pid is not None else ()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
-async def _idle(control: Rabbit, queue: str, process: Process) -> None:
-    """Wait until a second consumer, the relay's, is at the queue, and a second more."""
+async def _idle(load: Load, target: Target, running: Running) -> None:
+    """Wait until the relay consumes, and a second more; nothing may have reached the target."""
     deadline = time.monotonic() + _START
-    while control.state(queue)[1] < 2:
-        if not process.running() or time.monotonic() > deadline:
-            raise Unavailable(f"{process.name} did not consume within {_START:g} s{process.tail()}")
+    while not await load.attached():
+        if not running.running() or time.monotonic() > deadline:
+            raise Unavailable(f"{running.name} did not consume within {_START:g} s{running.tail()}")
         await asyncio.sleep(_POLL)
     await asyncio.sleep(_IDLE)
+    if early := await target.count():
+        raise Unavailable(f"{running.name} relayed {early} messages that were not released yet{running.tail()}")
 
 
-async def _rate(target: Topic, messages: int) -> float:
-    """Wait until as many records are there, or none has come for 30 s; messages per second, from the first one on."""
+async def _rate(target: Target, messages: int) -> float:
+    """Wait until all messages are there, or none has come for 30 s; messages per second, from the first ones on."""
     first, at_first = 0, 0.0
     last, at_last = 0, time.monotonic()
     while last < messages and time.monotonic() - at_last < _STALLED:
@@ -127,19 +132,19 @@ async def _rate(target: Topic, messages: int) -> float:
     return (last - first) / (at_last - at_first) if at_last > at_first > 0 else 0.0
 
 
-async def _settled(pid: int) -> None:
-    """Wait until the process rests, at most 5 s: the last acknowledgements follow the last records."""
-    before = -1.0
+async def _settled(*pids: int | None) -> None:
+    """Wait until the processes rest, at most 5 s: the last acknowledgements follow the last messages."""
+    before = sum(map(cpu_seconds, pids))
     for _ in range(20):
-        now = cpu_seconds(pid)
-        if now == before:
+        await asyncio.sleep(_SETTLE)
+        now = sum(map(cpu_seconds, pids))
+        if now - before < _REST:
             return
         before = now
-        await asyncio.sleep(_SETTLE)
 
 
 @contextlib.asynccontextmanager
-async def _profiled(pid: int, path: Path | None, folder: Path) -> AsyncIterator[None]:
+async def _profiled(pid: int | None, path: Path | None, folder: Path) -> AsyncIterator[None]:
     """Have py-spy sample the process into `path`: a flame graph for .svg, else one line for each stack."""
     if path is None:
         yield

@@ -1,7 +1,8 @@
 """A queue filled as fast as RabbitMQ takes it: AMQP 0-9-1 frames, encoded beforehand, over one blocking socket.
 
-The client libraries would need longer to publish the load than the relays need to drain it. Only what the benchmark
-needs is here: PLAIN login, one channel, publishing with confirms, and holding a queue's messages back.
+The client libraries would need longer to publish the load than the relays need to drain it. Only what the benchmarks
+need is here: PLAIN login, one channel, exchanges and queues, publishing with confirms, and holding a queue's messages
+back.
 """
 
 import socket
@@ -15,7 +16,8 @@ _END: Final = b"\xce"
 _FRAME_MAX: Final = 131_072
 _START_OK, _TUNE_OK, _OPEN = (10, 11), (10, 31), (10, 40)
 _CHANNEL_OPEN, _CONFIRM_SELECT, _PUBLISH, _CONSUME = (20, 10), (85, 10), (60, 40), (60, 20)
-_DECLARE, _DELETE = (50, 10), (50, 40)
+_DECLARE, _BIND, _DELETE = (50, 10), (50, 20), (50, 40)
+_EXCHANGE_DECLARE, _EXCHANGE_DELETE = (40, 10), (40, 20)
 _CLOSE, _CHANNEL_CLOSE, _ACK, _DELIVER = (10, 50), (20, 40), (60, 80), (60, 60)
 _PASSIVE, _DURABLE = 1, 2
 _UNCONFIRMED = 2_000  # beyond it RabbitMQ gets no faster (prototypes/README.md, ceilings.py)
@@ -76,6 +78,12 @@ class Rabbit:
         """Make a durable queue."""
         self._call(_DECLARE, b"\0\0" + _short(queue) + bytes((_DURABLE,)) + _long(b""))
 
+    def bind(self, queue: str, exchange: str) -> None:
+        """Make a durable direct exchange, and bind the queue to it by the queue's own name."""
+        declared = b"\0\0" + _short(exchange) + _short("direct") + bytes((_DURABLE,)) + _long(b"")
+        self._call(_EXCHANGE_DECLARE, declared)
+        self._call(_BIND, b"\0\0" + _short(queue) + _short(exchange) + _short(queue) + b"\0" + _long(b""))
+
     def state(self, queue: str) -> tuple[int, int]:
         """Give the number of messages that are ready in the queue, and of its consumers."""
         answer = self._call(_DECLARE, b"\0\0" + _short(queue) + bytes((_PASSIVE,)) + _long(b""))
@@ -85,6 +93,10 @@ class Rabbit:
     def delete(self, queue: str) -> None:
         """Delete the queue with what is in it."""
         self._call(_DELETE, b"\0\0" + _short(queue) + b"\0")
+
+    def delete_exchange(self, exchange: str) -> None:
+        """Delete the exchange with its bindings."""
+        self._call(_EXCHANGE_DELETE, b"\0\0" + _short(exchange) + b"\0")
 
     def publish(self, messages: Iterable[bytes]) -> None:
         """Publish messages that are frames already, and wait until all are confirmed; once for each connection."""

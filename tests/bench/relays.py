@@ -1,13 +1,15 @@
-"""The two relays that are compared, each as a process that drains one queue into one topic."""
+"""The relays that are compared: each takes what is in `Names.source` to `Names.target`, at least once."""
 
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from string import Template
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from bridge.cli.demo.process import Process, free_port
+from tests.bench.ends import Names, Place
 
 ROOT = Path(__file__).parents[2]
 _FEDBRIDGE = """\
@@ -20,74 +22,108 @@ format = "logfmt"
 [admin]
 listen = "127.0.0.1:{port}"
 
-[brokers.rabbit]
-url = "{amqp_url}"
-
-[brokers.kafka]
-url = "kafka://{bootstrap}"
-
+{brokers}
 [routes.load]
-from.amqp = {{ queue = "{name}" }}
-to.kafka = {{ topic = "{name}", key = "{{message_id}}" }}
+{route}
 """
 
 
-class Endpoints(NamedTuple):
-    """Where the brokers are: RabbitMQ's URL, and HOST:PORT[,HOST:PORT] of Kafka."""
-
-    amqp_url: str
-    bootstrap: str
-
-
 class Tuning(NamedTuple):
-    """What mq-bridge leaves to its user; the defaults are the fastest that were found (see `amqp_to_kafka`)."""
+    """What a peer leaves to its user; the legs hold the fastest that were found. A shovel has a prefetch only."""
 
-    batch: int = 256
-    prefetch: int = 2_000
+    batch: int
+    prefetch: int
     concurrency: int = 1
 
 
-class Relay(NamedTuple):
-    """A relay; `start(endpoints, name, folder)` starts it on the queue and topic `name`, with its log in `folder`."""
+class Running(Protocol):
+    """A relay that was started."""
 
     name: str
-    start: Callable[[Endpoints, str, Path], Process]
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None: it runs in the broker."""
+        ...
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        ...
+
+    def tail(self) -> str:
+        """The last lines of its log, for the end of an error message."""
+        ...
+
+    def stop(self) -> object:
+        """Have it end in order."""
+        ...
+
+    def kill(self) -> object:
+        """End it at once; harmless after the end."""
+        ...
 
 
-def fedbridge() -> Relay:
-    """Give fedbridge as it comes: no setting but the brokers, the route and the key."""
+class Relay(NamedTuple):
+    """A relay; `start(place, names, folder)` starts it, with its settings and its log in `folder`."""
 
-    def start(endpoints: Endpoints, name: str, folder: Path) -> Process:
-        config = folder / f"{name}.toml"
-        config.write_text(_FEDBRIDGE.format(name=name, port=free_port(), **endpoints._asdict()), "utf-8")
+    name: str
+    start: Callable[[Place, Names, Path], Running]
+
+
+def fedbridge(route: str) -> Relay:
+    """Give fedbridge as it comes: no setting but the brokers and the route, TOML in which $source and $target stand."""
+
+    def start(place: Place, names: Names, folder: Path) -> Process:
+        config = folder / f"{names.source}.toml"
+        brokers = f'[brokers.rabbit]\nurl = "{place.amqp_url}"\n'
+        if place.bootstrap:
+            brokers += f'[brokers.kafka]\nurl = "kafka://{place.bootstrap}"\n'
+        written = Template(route).substitute(names._asdict())
+        config.write_text(
+            _FEDBRIDGE.format(name=names.source, port=free_port(), brokers=brokers, route=written), "utf-8"
+        )
         command = [sys.executable, "-c", "from bridge.cli import main; main()", "run", "-c", str(config)]
-        return Process("fedbridge", command, folder / f"{name}.log", cwd=ROOT)
+        return Process("fedbridge", command, folder / f"{names.source}.log", cwd=ROOT)
 
     return Relay("fedbridge", start)
 
 
-def mq_bridge(tuning: Tuning) -> Relay:
-    """Give mq-bridge with its at-least-once guarantee, which it checks itself, and the same key as fedbridge."""
+def mq_bridge(source: str, target: str, tuning: Tuning, key: str = "") -> Relay:
+    """Give mq-bridge between these kinds, with its at-least-once guarantee, which it checks itself.
 
-    def start(endpoints: Endpoints, name: str, folder: Path) -> Process:
-        config = folder / f"{name}.json"
-        config.write_text(json.dumps(_route(endpoints, name, tuning)), "utf-8")
+    `key` is what it calls the field that becomes a Kafka record's key.
+    """
+
+    def start(place: Place, names: Names, folder: Path) -> Process:
+        route = {
+            "input": {source: _input(source, place, names, tuning)},
+            "output": {target: _output(target, place, names, key)},
+            "batch_size": tuning.batch,
+            "concurrency": tuning.concurrency,
+            "required_delivery": "at_least_once",
+        }
+        config = folder / f"{names.source}.json"
+        config.write_text(json.dumps(route), "utf-8")
         command = [sys.executable, "-m", "tests.bench.mq_bridge_relay", str(config)]
-        return Process("mq-bridge", command, folder / f"{name}.log", cwd=ROOT)
+        return Process("mq-bridge", command, folder / f"{names.source}.log", cwd=ROOT)
 
     return Relay("mq-bridge", start)
 
 
-def _route(endpoints: Endpoints, name: str, tuning: Tuning) -> dict[str, object]:
-    url = endpoints.amqp_url
-    if urlsplit(url).path in ("", "/"):
-        url = url.rstrip("/") + "/%2f"  # it would take the empty path for a vhost of that name
-    source = {"url": url, "queue": name, "prefetch_count": tuning.prefetch}
-    sink = {"url": endpoints.bootstrap, "topic": name, "create_topic": False, "partition_key": "amqp_message_id"}
-    return {
-        "input": {"amqp": source},
-        "output": {"kafka": sink},
-        "batch_size": tuning.batch,
-        "concurrency": tuning.concurrency,
-        "required_delivery": "at_least_once",
-    }
+def _input(kind: str, place: Place, names: Names, tuning: Tuning) -> dict[str, object]:
+    if kind == "amqp":
+        return {"url": _with_vhost(place.amqp_url), "queue": names.source, "prefetch_count": tuning.prefetch}
+    return {"url": place.bootstrap, "topic": names.source, "group_id": names.source}
+
+
+def _output(kind: str, place: Place, names: Names, key: str) -> dict[str, object]:
+    if kind == "amqp":  # its routing key is the queue's name
+        url = _with_vhost(place.amqp_url)
+        return {"url": url, "exchange": names.target, "queue": names.target, "no_declare_queue": True}
+    keyed = {"partition_key": key} if key else {}
+    return {"url": place.bootstrap, "topic": names.target, "create_topic": False, **keyed}
+
+
+def _with_vhost(url: str) -> str:
+    """Name the virtual host `/`: mq-bridge would take the empty path for one of that name."""
+    return url if urlsplit(url).path not in ("", "/") else url.rstrip("/") + "/%2f"

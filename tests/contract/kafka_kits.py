@@ -1,20 +1,80 @@
-"""The contract's kit of Kafka: a topic of one partition on a broker that the suite may stop."""
+"""The contract's kits of Kafka: a topic of one partition on a broker that the suite may stop."""
 
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bridge.cli.demo.kafka import Kafka
-from bridge.message import Message
-from bridge.ports import Place, Sink
-from config.settings import BrokerSettings, KafkaSinkSettings
+from bridge.message import Header, Message
+from bridge.ports import Place, Sink, Source
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings, KafkaSourceSettings
 from connectors import kafka
+from connectors.kafka.codec import Encoder
 
 RECORD_LIMIT = 60_000
+
+
+class KafkaSourceKit:
+    """A topic, written to by Kafka's own producer and read by a group of its own."""
+
+    cannot: Mapping[str, str] = {
+        "marks_what_was_given_before": "Kafka does not say whether a record was given before",
+        "what_is_not_settled_comes_back_and_nothing_else": "a commit is one offset: what lies beyond a gap comes again",
+    }
+
+    def __init__(self, broker: Kafka) -> None:
+        self._broker = broker
+        self._topic = f"contract-{secrets.token_hex(4)}"
+
+    async def prepare(self) -> None:
+        """Create the topic."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._broker.bootstrap)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(self._topic, 1, 1)])
+        finally:
+            await admin.close()
+
+    def open(self, messages: int = 4000, size: int = 1 << 25) -> AbstractAsyncContextManager[Source]:
+        broker = BrokerSettings.model_validate(
+            {"url": self._broker.url, "broker_timeout": "3s", "connect_timeout": "3s"}
+        )
+        settings = KafkaSourceSettings.model_validate({"topics": [self._topic], "group": self._topic})
+        return kafka.open_source(broker, settings, Place("bridge", "node", "route", messages, size), look_every=1.0)
+
+    async def publish(self, bodies: Sequence[bytes], headers: Sequence[Header] = ()) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._broker.bootstrap, acks="all", enable_idempotence=True)
+        await producer.start()
+        try:
+            record = Encoder().record(Message(None, "uid", headers=headers), None)
+            given = [(name, value) for name, value in record.headers if name != "fedbridge-uid"]
+            sent = [await producer.send(self._topic, body, headers=given) for body in bodies]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    async def left(self) -> int:
+        place = TopicPartition(self._topic, 0)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._broker.bootstrap, group_id=self._topic, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            consumer.assign([place])
+            return int((await consumer.end_offsets([place]))[place] - (await consumer.committed(place) or 0))
+        finally:
+            await consumer.stop()
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._broker.stop)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._broker.start)
 
 
 class KafkaSinkKit:

@@ -81,9 +81,26 @@ async def settling_none_brings_all_back(kit: SourceKit) -> None:
     async with kit.open() as source:
         await take(source, 50)
     async with kit.open() as source:
-        again = await take(source, 50)
-        assert bodies(again) == numbered(50)
-        assert all(delivery.redelivered for delivery in again)
+        assert bodies(await take(source, 50)) == numbered(50)
+
+
+async def marks_what_was_given_before(kit: SourceKit) -> None:
+    await kit.publish(numbered(50))
+    async with kit.open() as source:
+        await take(source, 50)
+    async with kit.open() as source:
+        assert all(delivery.redelivered for delivery in await take(source, 50))
+
+
+async def what_was_settled_from_the_beginning_does_not_come_back(kit: SourceKit) -> None:
+    await kit.publish(numbered(20))
+    async with kit.open() as source:
+        deliveries = await take(source, 20)
+        source.settle(receipts(deliveries[5:10]))
+        source.settle(receipts(deliveries[0:5]))
+        await source.flush()
+    async with kit.open() as source:
+        assert bodies(await take(source, 10)) == numbered(20)[10:]
 
 
 async def what_is_not_settled_comes_back_and_nothing_else(kit: SourceKit) -> None:
@@ -180,6 +197,8 @@ CHECKS = (
     keeps_the_order,
     settling_all_leaves_the_broker_empty,
     settling_none_brings_all_back,
+    marks_what_was_given_before,
+    what_was_settled_from_the_beginning_does_not_come_back,
     what_is_not_settled_comes_back_and_nothing_else,
     a_receipt_of_another_epoch_settles_nothing,
     a_cancelled_receive_loses_nothing,

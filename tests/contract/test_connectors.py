@@ -3,24 +3,32 @@
 import pytest
 
 from tests.contract import sink_checks, source_checks
-from tests.contract.amqp_kits import AmqpSourceKit
-from tests.contract.kafka_kits import KafkaSinkKit
+from tests.contract.amqp_kits import AmqpSinkKit, AmqpSourceKit
+from tests.contract.kafka_kits import KafkaSinkKit, KafkaSourceKit
 from tests.contract.kits import SinkCheck, SinkKit, SourceCheck, SourceKit
 from tests.contract.memory_kits import MemorySinkKit, MemorySourceKit
 
 
-@pytest.fixture(params=["memory", "amqp"])
-def source_kit(request: pytest.FixtureRequest) -> SourceKit:
+@pytest.fixture(params=["memory", "amqp", "kafka"])
+async def source_kit(request: pytest.FixtureRequest) -> SourceKit:
     if request.param == "memory":
         return MemorySourceKit()
-    return AmqpSourceKit(request.getfixturevalue("stoppable_rabbitmq"))
+    if request.param == "amqp":
+        return AmqpSourceKit(request.getfixturevalue("stoppable_rabbitmq"))
+    kit = KafkaSourceKit(request.getfixturevalue("stoppable_kafka"))
+    await kit.prepare()
+    return kit
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(params=["memory", "amqp", "kafka"])
 async def sink_kit(request: pytest.FixtureRequest) -> SinkKit:
+    kit: AmqpSinkKit | KafkaSinkKit
     if request.param == "memory":
         return MemorySinkKit()
-    kit = KafkaSinkKit(request.getfixturevalue("stoppable_kafka"))
+    if request.param == "amqp":
+        kit = AmqpSinkKit(request.getfixturevalue("stoppable_rabbitmq"))
+    else:
+        kit = KafkaSinkKit(request.getfixturevalue("stoppable_kafka"))
     await kit.prepare()
     return kit
 

@@ -1,12 +1,34 @@
-"""Bridges as processes, ended with their test."""
+"""What the integration tests share: bridges as processes, and a channel of another library's."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.integration.amqp_source import pika_channel
+from tests.integration.kafka_source import Group, MakeGroup
 from tests.routes import Bridge
+
+
+@pytest.fixture
+def name(unique: str) -> str:
+    """A name for this test's queues, exchanges and routes."""
+    return unique
+
+
+@pytest.fixture
+def channel(amqp_url: str) -> Iterator[BlockingChannel]:
+    """A channel at the session's broker, on a connection of its own."""
+    with pika_channel(amqp_url) as channel:
+        yield channel
+
+
+@pytest.fixture
+def group(kafka_bootstrap: str, unique: str) -> MakeGroup:
+    """Makes this test's consumer group at the session's broker."""
+    return lambda **table: Group(f"kafka://{kafka_bootstrap}", unique, table)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
 
 import pika
 import pika.exceptions
@@ -13,7 +12,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.ports import Place
-from config.settings import AmqpSourceSettings, BrokerSettings
+from config.amqp import AmqpSourceSettings
+from config.brokers import BrokerSettings
 from connectors.amqp.source import open_source
 from tests.integration.amqp_source import (
     WINDOW,
@@ -23,19 +23,7 @@ from tests.integration.amqp_source import (
     depth,
     nothing_more,
     opened,
-    pika_channel,
 )
-
-
-@pytest.fixture
-def name(unique: str) -> str:
-    return unique
-
-
-@pytest.fixture
-def channel(amqp_url: str) -> Iterator[BlockingChannel]:
-    with pika_channel(amqp_url) as channel:
-        yield channel
 
 
 async def test_a_queue_gives_its_messages_in_order_with_properties_and_is_empty_after_bulk_acks(

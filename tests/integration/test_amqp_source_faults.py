@@ -16,7 +16,8 @@ from bridge.cli.demo.rabbitmq import RabbitMQ
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Undecodable
 from bridge.ports import Place
-from config.settings import AmqpSourceSettings, BrokerSettings
+from config.amqp import AmqpSourceSettings
+from config.brokers import BrokerSettings
 from connectors.amqp.source import open_source
 from tests.integration.amqp_source import (
     WINDOW,
@@ -28,17 +29,6 @@ from tests.integration.amqp_source import (
     pika_channel,
     until,
 )
-
-
-@pytest.fixture
-def name(unique: str) -> str:
-    return unique
-
-
-@pytest.fixture
-def channel(amqp_url: str) -> Iterator[BlockingChannel]:
-    with pika_channel(amqp_url) as channel:
-        yield channel
 
 
 async def test_poison_headers_cost_nobody_else_and_the_connection_lives(
@@ -170,6 +160,7 @@ async def test_a_broker_killed_is_disconnected_and_the_next_open_has_everything_
         channel.confirm_delivery()
         for number in range(20):
             channel.basic_publish("", name, b"%d" % number, pika.BasicProperties(delivery_mode=2))
+    await asyncio.to_thread(own_rabbitmq.ctl, "eval", "mnesia:sync_log().")  # a kill may cost a queue its declaration
     with pytest.raises(Disconnected):  # noqa: PT012 - the loss ends the body
         async with opened(own_rabbitmq.url, queue=name) as source:
             got = await collect(source, 20)
@@ -261,3 +252,7 @@ async def test_missing_permissions_are_faults(own_rabbitmq: RabbitMQ, name: str)
         async with opened(url, queue=name, exchange=name, exchange_type="fanout") as source:
             channel.basic_publish(name, "", b"x")
             assert bodies(await collect(source, 1)) == [b"x"]
+        # nor may a stream be declared again by them, and it is told from a queue nevertheless
+        channel.queue_declare(f"{name}-stream", durable=True, arguments={"x-queue-type": "stream"})
+        with pytest.raises(RouteFault, match="is a stream"):
+            await opened(url, queue=f"{name}-stream").__aenter__()

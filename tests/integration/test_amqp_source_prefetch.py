@@ -2,38 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from connectors.amqp.source import AmqpSource
-from tests.integration.amqp_source import WINDOW, bodies, collect, depth, opened, pika_channel
+from tests.integration.amqp_source import WINDOW, bodies, collect, depth, opened, pika_channel, worked_off
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def name(unique: str) -> str:
-    return unique
-
-
-@pytest.fixture
-def channel(amqp_url: str) -> Iterator[BlockingChannel]:
-    with pika_channel(amqp_url) as channel:
-        yield channel
-
-
-async def settle(source: AmqpSource, count: int) -> list[bytes]:
-    """Receive and settle, a few at a time."""
-    got: list[bytes] = []
-    async with asyncio.timeout(30):
-        while len(got) < count:
-            batch = await source.receive(50)
-            got += bodies(batch)
-            source.settle([delivery.receipt for delivery in batch])
-    return got
 
 
 async def test_small_messages_reach_the_whole_window_soon(amqp_url: str, channel: BlockingChannel, name: str) -> None:
@@ -58,7 +34,7 @@ async def test_a_connection_lives_while_nobody_settles_large_messages_and_goes_o
         assert source.read_ahead < WINDOW + MIB
         await asyncio.sleep(46)
         source.settle([delivery.receipt for delivery in first])
-        assert len(await settle(source, 53)) == 53
+        assert len(await worked_off(source, 53)) == 53
         await source.flush()
     with pika_channel(amqp_url) as channel:
         assert depth(channel, name) == 0
@@ -97,7 +73,7 @@ async def test_order_is_kept_while_it_is_raised_and_the_queue_fills(
     for _ in range(6):
         async with opened(amqp_url, size=64 * MIB, queue=name) as source, asyncio.TaskGroup() as tasks:
             tasks.create_task(asyncio.to_thread(publish), name="publishing")
-            assert await settle(source, 500) == [b"%d" % number for number in range(500)]
+            assert await worked_off(source, 500) == [b"%d" % number for number in range(500)]
             await source.flush()
     channel.queue_delete(name)
 
@@ -108,5 +84,5 @@ async def test_an_auto_delete_queue_survives_its_changes(amqp_url: str, channel:
     for number in range(900):
         channel.basic_publish("", name, b"%d" % number)
     async with opened(amqp_url, queue=name) as source:
-        assert await settle(source, 900) == [b"%d" % number for number in range(900)]
+        assert await worked_off(source, 900) == [b"%d" % number for number in range(900)]
         await source.flush()

@@ -12,7 +12,7 @@ import pytest
 from bridge.cli.demo.kafka import Kafka
 from bridge.cli.demo.process import free_port
 from tests.conftest import MakeTopic
-from tests.routes import Bridge, publish, queued, records, toml, wait, wait_records
+from tests.routes import Bridge, numbered, publish, queued, records, toml, wait, wait_records
 
 MakeBridge = Callable[[str], Bridge]
 
@@ -22,10 +22,6 @@ def make_queue(url: str, name: str) -> str:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         connection.channel().queue_declare(name, durable=True)
     return f'queue = "{name}"'
-
-
-def numbered(count: int, first: int = 0) -> list[str]:
-    return [f"{number:06}" for number in range(first, first + count)]
 
 
 def first_occurrences(found: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The brokers that the tests stand on: they answer, keep their address and their data, and leave nothing behind."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from yarl import URL
 
 from bridge.cli.demo.kafka import Kafka
 from bridge.cli.demo.rabbitmq import RabbitMQ
@@ -42,7 +44,7 @@ async def test_rabbitmq_keeps_its_address_and_durable_queues(own_rabbitmq: Rabbi
         await channel.declare_exchange(unique, durable=False)
     await asyncio.to_thread(getattr(own_rabbitmq, end))
     with pytest.raises(ConnectionError):
-        await aio_pika.connect(url)
+        socket.create_connection(("127.0.0.1", URL(url).port or 0))
     await asyncio.to_thread(own_rabbitmq.start)
     queues = await asyncio.to_thread(own_rabbitmq.ctl, "-q", "list_queues", "name")
     exchanges = await asyncio.to_thread(own_rabbitmq.ctl, "-q", "list_exchanges", "name")

@@ -20,7 +20,8 @@ from bridge.cli.demo.kafka import Kafka
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Properties, Verdict
 from bridge.ports import Place, Sink
-from config.settings import BrokerSettings, KafkaSinkSettings
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings
 from connectors.kafka import open_sink
 from connectors.kafka.producer import Producer
 

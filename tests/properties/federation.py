@@ -175,6 +175,11 @@ class Federation(RuleBasedStateMachine):
     def lose_source(self) -> None:
         self.origin.cut()
 
+    @rule()
+    def revoke(self) -> None:
+        """Take back what was given, as a rebalance does."""
+        self.origin.revoke()
+
     @rule(data=st.data())
     def lose_sink(self, data: st.DataObject) -> None:
         self.targets[data.draw(st.sampled_from(sorted(self.targets)))].cut()

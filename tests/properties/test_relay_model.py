@@ -8,9 +8,10 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from bridge.batch import Batch, Epoch
+from bridge.batch import Batch
 from bridge.lane import Lane
 from bridge.message import DELIVERED, Delivery, Outcome, Verdict
+from bridge.ports import Source
 from bridge.relay import Relay
 from connectors.memory import MemorySource
 from tests.properties.federation import Federation
@@ -41,9 +42,9 @@ def test_nothing_is_lost_settled_early_or_out_of_order() -> None:
 def settle_before_the_sink_confirmed(patch: pytest.MonkeyPatch) -> None:
     accept = Relay._accept
 
-    def eager(relay: Relay, epoch: Epoch, deliveries: Sequence[Delivery]) -> None:
-        accept(relay, epoch, deliveries)
-        epoch.source.settle([delivery.receipt for delivery in deliveries])
+    def eager(relay: Relay, deliveries: Sequence[Delivery]) -> None:
+        accept(relay, deliveries)
+        relay._epoch.source.settle([delivery.receipt for delivery in deliveries])
 
     patch.setattr(Relay, "_accept", eager)
 
@@ -80,9 +81,9 @@ def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
     conclude = Relay._conclude
     receive = Relay._receive
 
-    async def remember(relay: Relay, epoch: Epoch) -> None:
-        relay.current = epoch.source  # type: ignore[attr-defined] # a planted bug
-        await receive(relay, epoch)
+    async def remember(relay: Relay, source: Source) -> None:
+        relay.current = source  # type: ignore[attr-defined] # a planted bug
+        await receive(relay, source)
 
     def careless(relay: Relay, batch: Batch) -> None:
         batch.epoch.lost = False

@@ -1,6 +1,7 @@
 """One private RabbitMQ node: a process of its own, with its own epmd, ports, cookie and data."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.cli.demo.install import RabbitFiles
@@ -14,11 +15,13 @@ _CTL_SECONDS = 60.0
 class RabbitMQ:
     """A node on 127.0.0.1 that keeps its port and its data while it is stopped, killed and started again.
 
-    `folder` must exist and be empty; it belongs to the node until `close`. Methods that wait are bounded (60 s) and
-    raise Unavailable with the end of the log.
+    `folder` must exist and be empty; it belongs to the node until `close`. `plugins` are enabled from its start on.
+    Methods that wait are bounded (60 s) and raise Unavailable with the end of the log.
     """
 
-    def __init__(self, files: RabbitFiles, folder: Path, *, outlives: bool = False) -> None:
+    def __init__(
+        self, files: RabbitFiles, folder: Path, *, outlives: bool = False, plugins: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.log = folder / "log"
         self.data = folder / "mnesia"
@@ -30,7 +33,7 @@ class RabbitMQ:
         self._node: Process | None = None
         self._env = self._environment(free_port())
         (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n", "utf-8")
-        (folder / "enabled_plugins").write_text("[].\n", "utf-8")
+        (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", "utf-8")
 
     @property
     def url(self) -> str:

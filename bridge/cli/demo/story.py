@@ -2,7 +2,8 @@
 
 ProductCatalogService publishes to a fanout exchange, InventoryService hears it through a queue of its own, and the
 bridge relays a copy of everything to the topic that AnalyticsService reads: also what was published while it was away,
-and again after RabbitMQ forgot the exchange.
+and again after RabbitMQ forgot the exchange. In the other direction an order that WebShop writes to Kafka reaches the
+exchange from which FulfilmentService has its orders.
 """
 
 import sys
@@ -14,6 +15,7 @@ from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.daemon import Daemon
 from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.process import Process, free_port, run, wait_until
+from bridge.cli.demo.rabbitmq import RabbitMQ
 from bridge.cli.demo.report import Chapter, at_rest
 
 _SERVICES = Path(__file__).parent / "services"
@@ -35,6 +37,10 @@ url = "{kafka_url}"
 [routes.product-updates]
 from.amqp = {{ exchange = "product_updates", exchange_type = "fanout" }}
 to.kafka = {{ topic = "{topic}" }}
+
+[routes.orders]
+from.kafka = {{ topics = ["{orders}"] }}
+to.amqp = {{ exchange = "shop_orders", routing_key = "order.{{header.region}}" }}
 """
 
 Say = Callable[[str], None]
@@ -65,6 +71,7 @@ class Story:
     def __init__(self, brokers: Brokers, say: Say, *, tag: str = "", outlives: bool = False) -> None:
         self.brokers = brokers
         self.topic = f"product-updates{tag}"
+        self.orders = f"orders{tag}"
         self.bridge_name = f"demo{tag}"
         self.queue = f"fedbridge.{self.bridge_name}.product-updates"
         self.admin_port = free_port()
@@ -93,41 +100,48 @@ class Story:
         """
         findings = Findings([], [])
         analytics = self._analytics()
-        self._write_route()
-        daemon = self._daemon("the bridge starts; the exchange is not there yet, so its route waits for it")
+        self._write_routes()
+        daemon = self._daemon("the bridge starts; the exchanges are not there yet, so its routes wait for them")
         daemon.wait_alive()
-        inventory = self._inventory()
+        inventory, fulfilment = self._inventory(), self._fulfilment()
+        orders = self._order()
         daemon.wait_ready()
-        self._say("the route runs (GET /readyz is 200)")
+        self._say("the routes run (GET /readyz is 200)")
         findings.chapters.append(self._publish("relayed", "update", messages, inventory, analytics))
-
-        findings.runs.append(("first run", self._counters(daemon, messages)))
+        arrived = self._take(fulfilment, len(orders), "FulfilmentService")
+        findings.chapters.append(Chapter("back from Kafka", orders, {"FulfilmentService": arrived}))
+        findings.runs.append(("first run", self._counters(daemon, messages + len(orders))))
         daemon.stop()
         self._say("the bridge is stopped (SIGTERM: drained, exit code 0)")
+
         sent = self._catalogue("while-away", _AWAY)
         heard = self._take(inventory, _AWAY, "InventoryService")
         self._show_held()
         daemon = self._daemon("the bridge starts again")
         daemon.wait_ready()
-        findings.chapters.append(Chapter("kept while away", sent, heard, self._take(analytics, _AWAY, "Kafka")))
-
-        relayed = _AWAY
+        arrived = self._take(analytics, _AWAY, "Kafka")
+        findings.chapters.append(Chapter("kept while away", sent, {"InventoryService": heard, "Kafka": arrived}))
         if self.brokers.rabbitmq is not None:
-            self._say("RabbitMQ restarts: the exchange, which is not durable, and its bindings are gone")
-            self.brokers.rabbitmq.restart_app()
-            inventory.kill()  # a plain pika program does not come back by itself
-            inventory = self._inventory()
-            daemon.wait_ready()
-            self._say("the route carries on by itself")
-            findings.chapters.append(self._publish("after a restart", "restarted", _AWAY, inventory, analytics))
-            relayed += _AWAY
-        findings.runs.append(("second run", self._counters(daemon, relayed)))
+            findings.chapters.append(self._restart(self.brokers.rabbitmq, daemon, [inventory, fulfilment], analytics))
+        findings.runs.append(("second run", self._counters(daemon, _AWAY * len(findings.chapters[2:]))))
         return findings
+
+    def _restart(self, rabbitmq: RabbitMQ, daemon: Daemon, listeners: list[Process], analytics: Process) -> Chapter:
+        """Have RabbitMQ forget the exchanges, and publish again; plain pika programs do not come back by themselves."""
+        self._say("RabbitMQ restarts: the exchanges, which are not durable, and their bindings are gone")
+        rabbitmq.restart_app()
+        for listener in listeners:
+            listener.kill()
+        inventory = self._inventory()
+        self._fulfilment()
+        daemon.wait_ready()
+        self._say("the routes carry on by themselves")
+        return self._publish("after a restart", "restarted", _AWAY, inventory, analytics)
 
     def _publish(self, title: str, prefix: str, count: int, inventory: Process, analytics: Process) -> Chapter:
         sent = self._catalogue(prefix, count)
         heard = self._take(inventory, count, "InventoryService")
-        return Chapter(title, sent, heard, self._take(analytics, count, "Kafka"))
+        return Chapter(title, sent, {"InventoryService": heard, "Kafka": self._take(analytics, count, "Kafka")})
 
     def _catalogue(self, prefix: str, count: int) -> list[str]:
         script = str(_SERVICES / "product_catalogue.py")
@@ -147,6 +161,18 @@ class Story:
         self._say(f"AnalyticsService reads the new Kafka topic {self.topic}")
         return process
 
+    def _fulfilment(self) -> Process:
+        process = self._service("fulfilment.py", "--url", self.brokers.amqp_url)
+        self._say("FulfilmentService listens for orders of the EU at the topic exchange shop_orders")
+        return process
+
+    def _order(self) -> list[str]:
+        script = str(_SERVICES / "web_shop.py")
+        arguments = ["--bootstrap", self.brokers.kafka_bootstrap, "--topic", self.orders]
+        sent = _texts(run([sys.executable, script, *arguments]), "sent: ")
+        self._say(f"WebShop wrote to the Kafka topic {self.orders}: {sent[0]}")
+        return sent
+
     def _service(self, script: str, *arguments: str) -> Process:
         log = self._folder / f"{script}.{len(self._running)}.log"
         command = [sys.executable, str(_SERVICES / script), *arguments]
@@ -162,11 +188,12 @@ class Story:
         self._running.append(daemon.process)
         return daemon
 
-    def _write_route(self) -> None:
-        values = {"amqp_url": self.brokers.amqp_url, "kafka_url": self.brokers.kafka_url, "topic": self.topic}
-        text = _TOML.format(name=self.bridge_name, port=self.admin_port, **values)
+    def _write_routes(self) -> None:
+        values = {"amqp_url": self.brokers.amqp_url, "kafka_url": self.brokers.kafka_url}
+        topics = {"topic": self.topic, "orders": self.orders}
+        text = _TOML.format(name=self.bridge_name, port=self.admin_port, **values, **topics)
         self.config.write_text(text, "utf-8")
-        self._say(f"the route ({self.config}):\n\n{text}")
+        self._say(f"the routes ({self.config}):\n\n{text}")
 
     def _take(self, process: Process, count: int, place: str) -> list[str]:
         """What arrived there since the last call, at least `count` of it within 30 s, else what there is by then."""

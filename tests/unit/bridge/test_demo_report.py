@@ -41,7 +41,7 @@ def test_difference(sent: str, got: str, said: str | None) -> None:
 
 
 def test_a_chapter_names_the_place_that_lacks_something() -> None:
-    chapter = Chapter("relayed", ["a", "b"], ["a", "b"], ["a"])
+    chapter = Chapter("relayed", ["a", "b"], {"InventoryService": ["a", "b"], "Kafka": ["a"]})
     assert chapter.problems() == ["relayed: Kafka: 1 missing (b)"]
 
 

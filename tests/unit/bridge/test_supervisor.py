@@ -1,19 +1,21 @@
 """What the model of the relay does not show: the route's states, and permanent faults and bugs."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from bridge.connection import State
 from bridge.errors import RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
 from bridge.metrics import Metrics
 from bridge.ports import Place, Source
 from bridge.relay import RelaySettings
-from bridge.supervisor import Route, RoutePlan, State, Timings, place_of, supervise
-from config.settings import OnError, RetrySettings, WindowSettings
+from bridge.supervisor import Route, RoutePlan, Timings, place_of, supervise
+from config.settings import OnError, RetrySettings, Unroutable, WindowSettings
 from connectors import memory
 from tests.virtual import VirtualLoop
 
@@ -23,14 +25,15 @@ PLACE = Place("bridge", "node", "route", 10, 1000)
 class Setting:
     """A route between two memory brokers in virtual time, whose source can be made to fail for good."""
 
-    def __init__(self, on_error: OnError = "stop") -> None:
+    def __init__(self, on_error: OnError = "stop", unroutable: Unroutable = "dead_letter") -> None:
         self.loop = VirtualLoop()
         self.origin, self.target = memory.MemoryBroker(), memory.MemoryBroker()
         self.failure: Exception | None = None
         self.opened = 0
         self.stop = asyncio.Event()
         self.registry = CollectorRegistry()
-        settings = RelaySettings("route", {"sink": None}, WindowSettings(messages=10), RetrySettings(), on_error)
+        window = WindowSettings(messages=10)
+        settings = RelaySettings("route", {"sink": None}, window, RetrySettings(), on_error, unroutable)
         plan = RoutePlan(
             settings,
             ("origin", self.open_source),
@@ -218,3 +221,79 @@ def test_a_drain_that_takes_too_long_says_how_much_was_left(setting: Setting) ->
     assert setting.running.result() == 1
     assert setting.value("messages_total", outcome="returned") == 1
     assert len(setting.origin.messages("in")) == 1
+
+
+def test_a_broker_that_lacks_something_makes_the_route_wait_and_says_what(setting: Setting) -> None:
+    full = True
+    setting.target.judge = lambda message: Outcome(Verdict.HOLD, "nack", "queue stock is full") if full else DELIVERED
+    setting.origin.publish("in", Message(b"x", "1"))
+    setting.loop.pass_time(100)
+    assert setting.state() is State.WAITING
+    assert setting.route.reason == "sink: queue stock is full"
+    assert setting.value("sink_blocked", sink="sink") == 1
+    held = setting.value("retries_total", sink="sink", reason="nack")
+    assert held is not None
+    assert 5 < held < 20, "0.2 s, doubling to 30 s: it neither gives up nor loops hot"
+    full = False
+    setting.loop.pass_time(40)
+    assert setting.state() is State.RUNNING
+    assert setting.route.reason == ""
+    assert setting.value("sink_blocked", sink="sink") == 0
+    assert setting.value("messages_total", outcome="delivered") == 1
+
+
+@pytest.mark.parametrize("setting", [("stop", "hold")], indirect=True)
+def test_an_unroutable_message_is_held_where_the_route_says_so(setting: Setting) -> None:
+    bound = False
+    setting.target.judge = lambda message: (
+        DELIVERED if bound else Outcome(Verdict.REJECTED, "unroutable", "NO_ROUTE for key eu")
+    )
+    setting.origin.publish("in", Message(b"x", "1"), Message(b"x", "2"))
+    setting.loop.pass_time(10)
+    assert (setting.state(), setting.route.reason) == (State.WAITING, "sink: NO_ROUTE for key eu")
+    bound = True
+    setting.loop.pass_time(40)
+    assert setting.state() is State.RUNNING
+    assert [m.uid for m in setting.target.messages("out") if isinstance(m, Message)] == ["1", "2"]
+
+
+@pytest.mark.parametrize("setting", [("stop", "drop")], indirect=True)
+def test_an_unroutable_message_is_dropped_where_the_route_says_so_and_others_are_not(setting: Setting) -> None:
+    reasons = {"1": "unroutable", "3": "too_large"}
+    setting.target.judge = lambda message: (
+        Outcome(Verdict.REJECTED, reasons[message.uid]) if message.uid in reasons else DELIVERED
+    )
+    setting.origin.publish("in", Message(b"x", "1"), Message(b"x", "2"))
+    setting.loop.pass_time(10)
+    assert setting.state() is State.RUNNING
+    assert setting.value("messages_total", outcome="dropped") == 1
+    setting.origin.publish("in", Message(b"x", "3"))
+    setting.loop.pass_time(10)
+    assert setting.state() is State.FAILED, "on_error is for all other refusals"
+
+
+def test_a_rebalance_takes_back_what_was_not_sent_and_is_no_reconnect(setting: Setting) -> None:
+    setting.target.stop()
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(3)))
+    setting.loop.pass_time(0.1)
+    assert setting.route.relay.messages == 3
+    setting.origin.revoke()
+    assert setting.value("messages_total", outcome="returned") == 3
+    setting.target.start()
+    setting.loop.pass_time(40)
+    assert [m.uid for m in setting.target.messages("out") if isinstance(m, Message)] == ["0", "1", "2"]
+    assert setting.value("messages_total", outcome="delivered") == 3
+    assert setting.value("messages_received_total") == 6
+    assert setting.value("reconnects_total", broker="origin", role="source", reason="lost") is None
+
+
+def test_the_lag_is_what_the_broker_holds_and_nobody_knows_it_without_a_connection(setting: Setting) -> None:
+    setting.target.stop()
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(15)))
+    setting.loop.pass_time(0.1)
+    assert setting.value("source_lag") == 15, "a window of 10 is on loan"
+    setting.origin.stop()
+    setting.loop.pass_time(0.1)
+    lag = setting.value("source_lag")
+    assert lag is not None
+    assert math.isnan(lag)

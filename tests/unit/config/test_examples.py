@@ -14,12 +14,17 @@ FOLDER = Path(__file__).parents[3] / "config"
 def test_the_ten_line_route_loads() -> None:
     settings = load(FOLDER / "fedbridge.toml", {})
     route = settings.routes["product-updates"]
-    assert (route.source.settings.exchange, route.source.settings.exchange_type) == ("product_updates", "fanout")
-    assert [str(target.topic) for target in route.targets.settings] == ["product-updates"]
+    assert (route.source.model_dump()["amqp"]["exchange"], route.source.model_dump()["amqp"]["exchange_type"]) == (
+        "product_updates",
+        "fanout",
+    )
+    assert [target.model_dump()["topic"] for target in route.targets.settings] == ["product-updates"]
 
 
 def test_the_long_example_loads() -> None:
-    assert set(load(FOLDER / "fedbridge.example.toml", {}).routes) == {"product-updates", "orders"}
+    routes = load(FOLDER / "fedbridge.example.toml", {}).routes
+    legs = {(route.source.settings.kind, target.kind) for route in routes.values() for target in route.targets.settings}
+    assert legs == {(source, target) for source in ("amqp", "kafka") for target in ("amqp", "kafka")}
 
 
 def test_the_long_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:
@@ -38,7 +43,7 @@ def test_the_long_example_shows_every_setting() -> None:
 
 
 def _all_on() -> str:
-    return re.sub(r"(?m)^#(?=\S)", "", (FOLDER / "fedbridge.example.toml").read_text())
+    return re.sub(r"(?m)^#(?=[a-z])", "", (FOLDER / "fedbridge.example.toml").read_text())
 
 
 def _general(path: tuple[str | int, ...]) -> tuple[str | int, ...]:

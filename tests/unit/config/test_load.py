@@ -39,7 +39,11 @@ def test_what_is_valid_loads(tmp_path: Path) -> None:
     file = tmp_path / "fedbridge.toml"
     file.write_text(VALID + 'window.messages = 10\nretry.initial = "1s"\n')
     route = load(file, {}).routes["orders"]
-    assert (route.window.messages, route.retry.initial, route.source.settings.queue) == (10, 1.0, "orders")
+    assert (route.window.messages, route.retry.initial, route.source.model_dump()["amqp"]["queue"]) == (
+        10,
+        1.0,
+        "orders",
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,12 +114,24 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
     [
         ("from.amqp = { exchnage = 'x' }", ["FILE:6:15: routes.x.from.amqp.exchnage: unknown key "
          "(did you mean exchange?)"]),
-        ("from.kafka = { topics = ['x'] }", ["FILE:6:6: routes.x.from.kafka: unknown key (known are amqp)"]),
-        ("from = {}", ["FILE:6:1: routes.x.from: a route has one source: from.amqp"]),
+        ("from.mqtt = { topics = ['x'] }", ["FILE:6:6: routes.x.from.mqtt: unknown key (known are amqp, kafka)"]),
+        ("from = {}", ["FILE:6:1: routes.x.from: a route has one source: from.amqp or from.kafka"]),
+        ("from.kafka = { topics = ['x'] }\nfrom.amqp.queue = 'q'", ["FILE:6:1: routes.x.from: a route has one source: "
+         "from.amqp or from.kafka"]),
+        ("from.kafka = {}", ["FILE:6:6: routes.x.from.kafka: needs topics or a pattern"]),
+        ("from.kafka = { topics = ['x'], pattern = 'x' }", ["FILE:6:6: routes.x.from.kafka: needs topics or a pattern, "
+         "not both"]),
+        ("from.kafka = { pattern = '(' }", ["FILE:6:16: routes.x.from.kafka.pattern: is \"(\", not a regular "
+         "expression: missing ), unterminated subpattern at position 0"]),
+        ("from.kafka = { topics = [] }", ["FILE:6:16: routes.x.from.kafka.topics: is an empty list"]),
+        ("from.kafka = { topics = ['x'], start = 'first' }", ["FILE:6:32: routes.x.from.kafka.start: is \"first\", "
+         "not one of earliest, latest"]),
+        ("from.kafka = { topics = ['x'], broker = 'rabbit' }", ["FILE:6:32: routes.x.from.kafka.broker: "
+         "brokers.rabbit is amqp, not kafka"]),
         ("from.amqp = {}", ["FILE:6:6: routes.x.from.amqp: needs a queue or an exchange"]),
         ("from.amqp = { exchange = 'x' }", ["FILE:6:6: routes.x.from.amqp: an exchange needs its exchange_type"]),
         ("from.amqp = { exchange = 'x', exchange_type = 'fanuot' }", ["FILE:6:31: routes.x.from.amqp.exchange_type: "
-         'is "fanuot", not one of direct, fanout, topic (did you mean fanout?)']),
+         'is "fanuot", not one of direct, fanout, topic, headers (did you mean fanout?)']),
         ("from.amqp = { queue = '' }", ["FILE:6:15: routes.x.from.amqp.queue: is empty"]),
         ("from.amqp = { queue = 'q', prefetch = 70000 }", ["FILE:6:28: routes.x.from.amqp.prefetch: is 70000, "
          "not 65535 or less"]),
@@ -126,9 +142,9 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
         ("from.amqp = { queue = 'q', declare = 'maybe' }", ["FILE:6:28: routes.x.from.amqp.declare: is \"maybe\", "
          "not true or false"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
         ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
         ("", ["FILE:5:9: routes.x: needs from"]),
     ],
 )  # fmt: skip
@@ -144,7 +160,7 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
         ("to.kafka = [{ topic = 'x' }, { name = 'b', topci = 'x' }]", ["FILE:7:30: routes.x.to.kafka[1]: needs topic",
          "FILE:7:44: routes.x.to.kafka[1].topci: unknown key (did you mean topic?)"]),
         ("to.kafka = 'x'", ["FILE:7:4: routes.x.to.kafka: is \"x\", not a table"]),
-        ("to.kafka = []", ["FILE:7:1: routes.x.to: a route has at least one target: to.kafka"]),
+        ("to.kafka = []", ["FILE:7:1: routes.x.to: a route has at least one target: to.amqp or to.kafka"]),
         ("to.kafka = [{ topic = 'x' }, { topic = 'y' }]", ["FILE:7:1: routes.x.to: two targets are named kafka; "
          "give each a name of its own"]),
         ("to.kafka = { topic = 5 }", ["FILE:7:14: routes.x.to.kafka.topic: is 5, not text"]),
@@ -176,6 +192,63 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
 )  # fmt: skip
 def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) -> None:
     assert problems(tmp_path, f"{BROKERS}[routes.x]\nfrom.amqp.queue = 'q'\n{target}\n") == told
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("to.amqp = { exchnage = 'x' }", ["FILE:7:4: routes.x.to.amqp: needs exchange",
+         "FILE:7:13: routes.x.to.amqp.exchnage: unknown key (did you mean exchange?)"]),
+        ("to.amqp = { exchange = '{routing_key}' }", ["FILE:7:13: routes.x.to.amqp.exchange: a message from kafka has "
+         "no {routing_key}"]),
+        ("to.amqp = { exchange = 'x', routing_key = '{stream}.{topic}.{key}' }", ["FILE:7:29: "
+         "routes.x.to.amqp.routing_key: a message from kafka has no {stream}"]),
+        ("to.amqp = [{ exchange = 'x', broker = 'kafka' }]", ["FILE:7:30: routes.x.to.amqp[0].broker: brokers.kafka is "
+         "kafka, not amqp"]),
+        ("to.amqp = { exchange = 'x', exchange_durable = true }", ["FILE:7:4: routes.x.to.amqp: exchange_durable "
+         "creates a missing exchange, which needs its exchange_type"]),
+        ("to.kafka = { topic = 'x', key = '{exchange}' }", ["FILE:7:27: routes.x.to.kafka.key: a message from kafka "
+         "has no {exchange}"]),
+        ("to.kafka = [{ topic = 'x' }, { name = 'y', topic = 't-{header.h}' }, { name = 'z', topic = 't' }]",
+         ["FILE:7:84: routes.x.to.kafka[2].topic: topic t is its own source: this route would read again what it "
+          "writes"]),
+        ("to.kafka = { topic = 't' }\nto.amqp = { exchange = 'x', exchang_type = 'fanout' }", ["FILE:7:14: "
+         "routes.x.to.kafka.topic: topic t is its own source: this route would read again what it writes",
+         "FILE:8:29: routes.x.to.amqp.exchang_type: unknown key (did you mean exchange_type?)"]),
+        ("to.kafka = { topic = 't', broker = 'other' }\n[brokers.other]\nurl = 'kafka://LOCALHOST:9092,b'",
+         ["FILE:6:6: routes.x.from.kafka: more than one kafka broker is declared; name one with broker = …"]),
+    ],
+)  # fmt: skip
+def test_a_target_of_kafka_that_is_wrong(tmp_path: Path, target: str, told: list[str]) -> None:
+    assert problems(tmp_path, f"{BROKERS}[routes.x]\nfrom.kafka.topics = ['t']\n{target}\n") == told
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("kafka://LOCALHOST", ["FILE:9:32: routes.x.to.kafka.topic: topic t is its own source: this route would read "
+         "again what it writes"]),
+        ("kafka://localhost:9093", []),
+    ],
+)  # fmt: skip
+def test_two_entries_of_one_url_are_one_broker(tmp_path: Path, url: str, told: list[str]) -> None:
+    text = (
+        f"{BROKERS}[brokers.other]\nurl = '{url}'\n[routes.x]\n"
+        "from.kafka = { broker = 'kafka', topics = ['t'] }\nto.kafka = { broker = 'other', topic = 't' }\n"
+    )
+    if told:
+        assert problems(tmp_path, text) == told
+    else:
+        (tmp_path / "fedbridge.toml").write_text(text)
+        load(tmp_path / "fedbridge.toml", {}, tmp_path / "no-secrets")
+
+
+def test_an_exchange_that_is_its_own_source_is_refused_at_its_place(tmp_path: Path) -> None:
+    source = 'from.amqp = { exchange = "e", exchange_type = "fanout" }'
+    for target, at in (('exchange = "e"', "exchange"), ('exchange = "", routing_key = "fedbridge.b.x"', "routing_key")):
+        told = problems(tmp_path, f"bridge.name = 'b'\n{BROKERS}[routes.x]\n{source}\nto.amqp = {{ {target} }}\n")
+        assert [line.split(": ")[1] for line in told] == [f"routes.x.to.amqp.{at}"]
+        assert told[0].endswith("this route would read again what it writes")
 
 
 def test_two_routes_of_one_name(tmp_path: Path) -> None:

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from config.values import Duration, Name, PositiveDuration, PositiveSize, parse_duration, parse_listen
+from config.values import (
+    Duration,
+    Name,
+    PositiveDuration,
+    PositiveSize,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_listen,
+)
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -64,3 +73,29 @@ def test_any_text_is_a_listener_or_a_value_error(text: str) -> None:
         return
     assert host
     assert 0 <= port <= 65535
+
+
+@given(st.floats(min_value=0, allow_nan=False, allow_infinity=False))
+def test_a_duration_is_written_as_it_is_read(seconds: float) -> None:
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.2, "200ms"), (1.5, "1500ms"), (30, "30s"), (60, "1min"), (90, "90s"), (7200, "2h"), (86400, "1d")],
+)
+def test_a_duration_is_written_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@given(st.integers(min_value=1, max_value=2**62))
+def test_a_size_is_written_as_it_is_read(size: int) -> None:
+    assert TypeAdapter(PositiveSize).validate_python(format_size(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1, 1), (1000, 1000), (1024, "1KiB"), (32 << 20, "32MiB"), (3 << 30, "3GiB"), (1025 << 10, "1025KiB")],
+)
+def test_a_size_is_written_in_its_largest_unit(size: int, text: str | int) -> None:
+    assert format_size(size) == text

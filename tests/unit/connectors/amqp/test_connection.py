@@ -11,7 +11,7 @@ from aiormq.connection import TransportFactory
 from yarl import URL
 
 from bridge.errors import Disconnected, RouteFault
-from config.settings import BrokerSettings
+from config.brokers import BrokerSettings
 from connectors.amqp.connection import connected
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -35,7 +35,7 @@ def broker(url: str, **settings: Any) -> BrokerSettings:
 
 async def open_and_fail(settings: BrokerSettings) -> Disconnected:
     with pytest.raises(Disconnected) as caught:
-        async with connected(settings, "test", 1000):
+        async with connected(settings, "test"):
             pass
     return caught.value
 
@@ -75,7 +75,7 @@ async def test_a_peer_that_hangs_up_is_disconnected(said: bytes) -> None:
 
 async def test_a_password_file_that_cannot_be_read_is_a_fault() -> None:
     with pytest.raises(RouteFault) as caught:
-        async with connected(broker("amqp://127.0.0.1:1/", password_file="/no/such/file"), "test", 1000):
+        async with connected(broker("amqp://127.0.0.1:1/", password_file="/no/such/file"), "test"):
             pass
     assert caught.value.reason == "authentication"
     assert "/no/such/file" in str(caught.value)

@@ -97,3 +97,24 @@ async def test_a_cancellation_of_ours_passes() -> None:
         await started.wait()
         task.cancel()
     assert task.cancelled()
+
+
+@pytest.mark.parametrize("closing", [None, ChannelInvalidStateError("closed")])
+async def test_a_cancellation_that_the_library_swallows_or_replaces_is_raised(closing: Exception | None) -> None:
+    """As aiormq does when it comes while a channel closes."""
+    started = asyncio.Event()
+
+    async def work() -> None:
+        with translated(BROKER, "closing a channel"):
+            try:
+                started.set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if closing is not None:
+                    raise closing from None
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work())
+        await started.wait()
+        task.cancel()
+    assert task.cancelled()

@@ -28,6 +28,13 @@ def test_small_messages_raise_it_at_once_to_the_window_when_enough_of_them_were_
     assert not prefetch.due
 
 
+def test_a_stated_one_and_a_lasting_one_stay() -> None:
+    for prefetch in (Prefetch(place(4000, 32 << 20), 5), Prefetch(place(4000, 32 << 20), None, lasting=True)):
+        before = prefetch.current
+        prefetch.saw(10_000, 10_000)
+        assert (prefetch.current, prefetch.due) == (before, False)
+
+
 def test_large_messages_leave_it() -> None:
     prefetch = Prefetch(place(4000, 32 << 20), None)
     prefetch.saw(100, 100 * LARGE)

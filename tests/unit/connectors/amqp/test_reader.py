@@ -8,8 +8,8 @@ import pytest
 import uvloop
 
 from connectors.amqp.codec import RawDelivery
+from connectors.amqp.frames import HEARTBEAT
 from connectors.amqp.reader import TapReader
-from connectors.amqp.tap import HEARTBEAT
 
 WINDOW = 100_000
 
@@ -37,7 +37,7 @@ async def wired() -> AsyncIterator[Wire]:
     server = await asyncio.start_server(lambda _, writer: peers.put_nowait(writer), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     reader = TapReader(loop, WINDOW)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader.stream, loop=loop)
     transport, _ = await loop.create_connection(lambda: protocol, host, port)
     reader.divert(1, 0)
     peer = await peers.get()
@@ -66,7 +66,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_every_byte_goes_through_feed_data_and_only_deliveries_are_diverted(wire: Wire) -> None:
     """A contract with asyncio: the protocol calls feed_data and set_transport."""
     wire.peer.write(HEARTBEAT + delivery(1, b"one") + HEARTBEAT)
-    assert await wire.reader.readexactly(16) == HEARTBEAT * 2
+    assert await wire.reader.stream.readexactly(16) == HEARTBEAT * 2
     await wire.reader.arrived.wait()
     assert wire.reader.take(10) == [RawDelivery(1, False, b"", b"q", b"\x00\x00", b"one")]
     assert not wire.reader.arrived.is_set()
@@ -130,17 +130,17 @@ async def test_a_tick_is_a_heartbeat_only_while_bytes_come_or_reading_is_paused(
     wire.reader.settled(1)
     wire.reader.tick()  # nothing came, and the socket is read
     wire.peer.write_eof()
-    assert await wire.reader.read() == HEARTBEAT * 2
+    assert await wire.reader.stream.read() == HEARTBEAT * 2
     wire.reader.tick()
 
 
 async def test_bytes_that_are_not_amqp_end_the_connection(wire: Wire) -> None:
     wire.peer.write(delivery(1, b"good") + b"HTTP/1.1 200 OK\r\n")
     with pytest.raises(ConnectionResetError, match="not AMQP: a frame of type 72"):
-        await wire.reader.readexactly(1)
+        await wire.reader.stream.readexactly(1)
     assert wire.reader.failure is not None
     assert wire.reader.closed
-    wire.reader.feed_data(b"more")
+    wire.reader.stream.feed_data(b"more")
     wire.reader.tick()
 
 
@@ -149,5 +149,5 @@ async def test_after_discard_deliveries_are_dropped_and_the_rest_is_read(wire: W
     await until(lambda: wire.reader.unsettled >= WINDOW)
     wire.reader.discard()
     wire.peer.write(delivery(2, b"late") + HEARTBEAT)
-    assert await wire.reader.readexactly(8) == HEARTBEAT
+    assert await wire.reader.stream.readexactly(8) == HEARTBEAT
     assert wire.reader.take(10) == []

@@ -12,7 +12,8 @@ from pamqp import commands, frame
 from pamqp.heartbeat import Heartbeat
 
 from connectors.amqp.codec import RawDelivery
-from connectors.amqp.tap import HEARTBEAT, BadFrame, FrameTap, ack_frame
+from connectors.amqp.frames import HEARTBEAT, BadFrame
+from connectors.amqp.tap import FrameTap, ack_frame
 
 CHANNEL = 5
 FRAME_MAX = 131_072

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
-from connectors.kafka.codec import LAST_TIMESTAMP, PROPERTY_HEADERS, Encoder, Headers
+from connectors.kafka.codec import LAST_TIMESTAMP, Encoder
+from connectors.kafka.headers import Headers
+from tests.unit.connectors.kafka.messages import messages
 
 FULL: Properties = {
     "content_type": "application/json",
@@ -28,52 +30,6 @@ FULL: Properties = {
     "app_id": "shop",
     "cluster_id": "",
 }
-
-_INTEGERS: list[Type] = ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"]
-_text = st.text(st.characters(codec="utf-8")) | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
-_leaves = st.one_of(
-    st.tuples(st.just("bool"), st.booleans()),
-    st.tuples(st.sampled_from(_INTEGERS), st.integers(-(2**63), 2**64)),
-    st.tuples(st.just("timestamp"), st.integers(-(2**63), 2**64)),
-    st.tuples(st.sampled_from(["f32", "f64"]), st.floats()),
-    st.tuples(st.just("decimal"), st.decimals()),
-    st.tuples(st.just("string"), st.text() | _text | st.binary()),
-    st.tuples(st.just("bytes"), st.binary()),
-    st.tuples(st.just("void"), st.none()),
-)
-_values = st.recursive(
-    _leaves,
-    lambda inner: st.one_of(
-        st.tuples(st.just("array"), st.lists(inner, max_size=3).map(tuple)),
-        st.tuples(
-            st.just("table"),
-            st.lists(st.tuples(st.text(max_size=3), inner).map(lambda item: (item[0], *item[1])), max_size=3).map(
-                tuple
-            ),
-        ),
-    ),
-    max_leaves=8,
-)
-_names = st.sampled_from(["a", "b", "fedbridge-uid", "fedbridge-types", "größe"]) | st.text()
-_headers = st.lists(st.tuples(_names, _values).map(lambda item: (item[0], *item[1])), max_size=6)
-_properties = st.fixed_dictionaries(
-    {},
-    optional={
-        name: st.integers(0, 9) if name in {"delivery_mode", "priority"} else _text | st.text()
-        for name in PROPERTY_HEADERS
-        if name != "timestamp"
-    }
-    | {"timestamp": st.integers(-(2**63), 2**64)},
-)
-_messages: st.SearchStrategy[Message] = st.builds(
-    Message,
-    body=st.none() | st.binary(),
-    uid=_text,
-    address=_text,
-    exchange=st.none() | _text,
-    properties=_properties,
-    headers=_headers,
-)
 
 
 def headers_of(*headers: Header) -> Headers:
@@ -183,7 +139,7 @@ def test_a_table_too_deep_is_unmappable() -> None:
     assert caught.value.reason == "too_deep"
 
 
-@given(_messages, st.none() | st.binary())
+@given(messages, st.none() | st.binary())
 def test_kafkas_format_takes_every_record(message: Message, key: bytes | None) -> None:
     try:
         record = Encoder().record(message, key)

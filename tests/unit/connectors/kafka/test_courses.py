@@ -4,7 +4,8 @@ import pytest
 
 from bridge.errors import RouteFault
 from bridge.message import Message
-from config.settings import BrokerSettings, KafkaSinkSettings
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings
 from connectors.kafka.courses import Courses
 
 

@@ -2,17 +2,25 @@
 
 import asyncio
 import inspect
-from typing import Any
+from typing import Any, get_args
 
 import aiokafka.errors
+import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
-from aiokafka.protocol.produce import ProduceResponse_v7
+from aiokafka.protocol.produce import (
+    ProduceRequest,
+    ProduceRequest_v8,
+    ProduceRequestStruct,
+    ProduceResponse_v7,
+)
 from aiokafka.structs import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.kafka import hooks
 
@@ -108,3 +116,26 @@ async def test_requests_are_watched_while_they_run() -> None:
         await hooks.drop(producer, requests, 1.0)
     assert task.cancelled()
     assert requests == set()
+
+
+@pytest.mark.parametrize("version", [*get_args(ProduceRequestStruct), ProduceRequest_v8])
+@given(
+    st.none() | st.text(max_size=5),
+    st.integers(-(2**15), 2**15 - 1),
+    st.integers(-(2**31), 2**31 - 1),
+    st.lists(
+        st.tuples(
+            st.text(max_size=5),
+            st.lists(st.tuples(st.integers(0, 2**31 - 1), st.binary() | st.binary().map(bytearray)), max_size=3),
+        ),
+        max_size=3,
+    ),
+)
+def test_a_produce_request_that_is_joined_at_once_has_the_same_bytes(
+    version: Any, transaction: str | None, acks: int, timeout: int, topics: list[tuple[str, list[tuple[int, bytes]]]]
+) -> None:
+    transaction = transaction if version.API_VERSION >= 3 else None
+    ours, theirs = (ProduceRequest(transaction, acks, timeout, topics) for _ in range(2))
+    hooks.join_at_once(ours)
+    assert ours.build(version).encode() == theirs.build(version).encode()
+    assert ours.required_acks == acks

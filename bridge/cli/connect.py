@@ -1,0 +1,65 @@
+"""`fedbridge check --connect`: what the enabled routes need at their brokers, and what of it is there."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bridge.cli import Exit
+from bridge.errors import Disconnected, RouteFault
+from bridge.findings import FAULTS, End, Finding
+from bridge.wiring import ends_of, survey
+from config import BrokerSettings, Settings
+
+
+class Surveyed(NamedTuple):
+    """What was found: for each end, by its key, its broker and the findings; and why a broker was not reached."""
+
+    brokers: Mapping[str, str]
+    findings: Mapping[str, Sequence[Finding]]
+    away: Mapping[str, str]
+
+    @property
+    def exit(self) -> Exit:
+        """What the exit code has to say."""
+        if self.away:
+            return Exit.UNREACHABLE
+        faulty = any(finding.verdict in FAULTS for found in self.findings.values() for finding in found)
+        return Exit.NEGATIVE if faulty else Exit.OK
+
+    def lines(self, route: str) -> Iterator[str]:
+        """What there is to say of one route, end by end."""
+        for key, broker in self.brokers.items():
+            if not key.startswith(f"routes.{route}."):
+                continue
+            yield f"  at {broker}, for {key.removeprefix(f'routes.{route}.')}:"
+            for finding in self.findings[key]:
+                yield f"    {finding.verdict:<10} {finding.text}"
+                yield from (f"    {'':<10}   {remedy}" for remedy in finding.remedies)
+            if broker in self.away:
+                yield f"    {'away':<10} {self.away[broker]}"
+
+
+async def surveyed(settings: Settings) -> Surveyed:
+    """Look at the brokers of all enabled routes, at once; takes as long as the slowest, bounded by its timeouts."""
+    ends = ends_of(settings)
+    findings: dict[str, list[Finding]] = {end.key: [] for _, end in ends}
+    away: dict[str, str] = {}
+    async with asyncio.TaskGroup() as tasks:
+        for name in dict.fromkeys(name for name, _ in ends):
+            its_ends = [end for its_broker, end in ends if its_broker == name]
+            look = _look(name, settings.brokers[name], its_ends, findings, away)
+            tasks.create_task(look, name=f"check {name}")
+    return Surveyed({end.key: name for name, end in ends}, findings, away)
+
+
+async def _look(
+    name: str, broker: BrokerSettings, ends: Sequence[End], findings: dict[str, list[Finding]], away: dict[str, str]
+) -> None:
+    try:
+        await survey(broker, ends, lambda end, finding: findings[end.key].append(finding))
+    except Disconnected as error:
+        away[name] = str(error)
+    except RouteFault as error:
+        fault = Finding("missing" if error.reason == "missing" else "forbidden", str(error))
+        for end in ends:
+            findings[end.key].append(fault)

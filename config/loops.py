@@ -1,0 +1,138 @@
+"""Whether a route would read again what it writes: its target is its own source. Pure.
+
+A fixed name decides it alone. Of a template it is asked what it gives for the messages that this source has: `{topic}`,
+`{exchange}`, `{routing_key}` and `{address}` are known then, the latter by the binding keys, and every other field is
+taken for a word that nothing names, and for its default where it has one. What a template gives only for some messages
+may therefore still be the source, and is not refused here; nor is a loop that takes several routes.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.settings import SinkSettings, SourceSettings
+from config.templates import Template
+
+_WORD = "fedbridge-any-word"
+"""What stands for a value that nobody knows: a legal topic, exchange and word of a routing key."""
+
+_ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
+_AGAIN = "this route would read again what it writes"
+
+
+class Loop(NamedTuple):
+    """The target's key that closes the loop, and a sentence."""
+
+    key: str
+    text: str
+
+
+def same_broker(one: BrokerSettings, other: BrokerSettings) -> bool:
+    """Whether two entries name one broker: they share an address and, for AMQP, the virtual host."""
+    return bool(_places(one) & _places(other))
+
+
+def loop(source: SourceSettings, target: SinkSettings, own_queue: str) -> Loop | None:
+    """The loop of a route whose source and target are at one broker; None if there is none.
+
+    `own_queue` is what the route's queue is called where the configuration does not name it.
+    """
+    if isinstance(source, AmqpSourceSettings) and isinstance(target, AmqpSinkSettings):
+        return _amqp_loop(source, target, source.queue or own_queue)
+    if isinstance(source, KafkaSourceSettings) and isinstance(target, KafkaSinkSettings):
+        return _kafka_loop(source, target)
+    return None
+
+
+def _amqp_loop(source: AmqpSourceSettings, target: AmqpSinkSettings, queue: str) -> Loop | None:
+    if _is_field(target.exchange, "exchange") and (
+        target.routing_key is None or _is_field(target.routing_key, "routing_key", "address")
+    ):
+        return Loop("exchange", f"the message goes back to where it came from: {_AGAIN}")
+    for exchange, key in _written(source, target):
+        if exchange == "" and key == queue:
+            where = "exchange" if target.routing_key is None else "routing_key"
+            return Loop(where, f"the default exchange puts it into queue {queue}, its own source: {_AGAIN}")
+        if exchange and exchange == source.exchange and _routed(source, key):
+            return Loop("exchange", f"exchange {exchange} is its own source: {_AGAIN}")
+    return None
+
+
+def _kafka_loop(source: KafkaSourceSettings, target: KafkaSinkSettings) -> Loop | None:
+    if _is_field(target.topic, "topic", "address"):
+        return Loop("topic", f"the message goes back to the topic that it came from: {_AGAIN}")
+    topics, reads = _topics(source)
+    for topic in topics:
+        for name in _renderings(target.topic, {"topic": topic, "address": topic}):
+            if reads(name):
+                return Loop("topic", f"topic {name.replace(_WORD, '…')} is its own source: {_AGAIN}")
+    return None
+
+
+def _places(broker: BrokerSettings) -> frozenset[tuple[str, int, str]]:
+    return frozenset((host.lower(), port, url.path) for url in broker.urls for host, port in url.addresses)
+
+
+def _topics(source: KafkaSourceSettings) -> tuple[Sequence[str], Callable[[str], bool]]:
+    """Topics that the source reads, and whether it reads a topic.
+
+    Of a pattern one topic is tried that it matches: with a word where it says `.*` or `.+`.
+    """
+    if source.pattern is None:
+        topics = list(source.topics or ())
+        return topics, topics.__contains__
+    pattern = re.compile(source.pattern)
+    example = re.sub(r"\\(.)", r"\1", _ANYTHING.sub(_WORD, source.pattern))
+    return [example if pattern.fullmatch(example) else _WORD], lambda name: pattern.fullmatch(name) is not None
+
+
+def _written(source: AmqpSourceSettings, target: AmqpSinkSettings) -> Iterator[tuple[str, str]]:
+    """The exchanges and routing keys to which messages of each binding of the source are published."""
+    by_key = source.exchange is not None and source.exchange_type in ("direct", "topic")
+    for binding in source.keys if by_key else [_WORD]:
+        came_by = binding
+        if source.exchange_type == "topic":
+            came_by = ".".join(_WORD if word in ("*", "#") else word for word in binding.split("."))
+        known = {"routing_key": came_by, "address": came_by, "exchange": source.exchange or _WORD}
+        for exchange in _renderings(target.exchange, known):
+            for key in [came_by] if target.routing_key is None else _renderings(target.routing_key, known):
+                yield exchange, key
+
+
+def _routed(source: AmqpSourceSettings, key: str) -> bool:
+    """Whether the source's exchange gives a message with this routing key to the source's queue.
+
+    A headers exchange does: it sees the headers that the message came with.
+    """
+    if source.exchange_type == "direct":
+        return key in source.keys
+    if source.exchange_type == "topic":
+        return any(_binds(binding.split("."), key.split(".") if key else []) for binding in source.keys)
+    return True
+
+
+def _binds(binding: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether a topic exchange's binding key matches: `*` is one word, `#` any number of them."""
+    if not binding:
+        return not words
+    if binding[0] == "#":
+        return any(_binds(binding[1:], words[taken:]) for taken in range(len(words) + 1))
+    return bool(words) and binding[0] in ("*", words[0]) and _binds(binding[1:], words[1:])
+
+
+def _is_field(template: Template, *names: str) -> bool:
+    return len(template.parts) == 1 and any(field.name in names for field in template.fields)
+
+
+def _renderings(template: Template, known: Mapping[str, str]) -> Iterator[str]:
+    """What a template gives where all other fields are there, and where all are missing that have a default."""
+    for missing in (False, True):
+        yield "".join(
+            part
+            if isinstance(part, str)
+            else known.get(part.name) or (part.default if missing and part.default is not None else _WORD)
+            for part in template.parts
+        )

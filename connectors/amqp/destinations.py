@@ -1,0 +1,153 @@
+"""Where the messages of one sink go: exchange and routing key of each, and what is wrong where there is none."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from bridge.errors import RouteFault
+from bridge.message import Message, Outcome, Verdict
+from bridge.templates import render_text
+from config.amqp import AmqpSinkSettings
+from connectors.amqp.connection import Link
+from connectors.amqp.exchanges import Exchange
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two lookups of a missing exchange."""
+
+MISSING_EXCHANGE: Final = "missing_exchange"
+"""The reason of a message to an exchange that is not there."""
+
+_DEFAULT: Final = "amq.default"  # what RabbitMQ calls the default exchange
+_REMEMBERED: Final = 10_000  # exchanges
+_LONGEST: Final = 255  # bytes of a name
+_NOT_FOUND, _ACCESS_REFUSED = 404, 403  # reply codes of AMQP 0-9-1
+_new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
+_MISSING_FIELD: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the target's template")
+
+
+class Destination(NamedTuple):
+    """Where one message is published."""
+
+    exchange: str
+    key: str
+
+
+class Destinations:
+    """Destinations of messages, and what is known of exchanges.
+
+    A template without fields names one exchange, `fixed`, which the sink waits for. Of others each is looked up when a
+    message first names it, and what is wrong with one is the affair of its messages: that is believed for `look_every`
+    seconds.
+    """
+
+    def __init__(self, link: Link, settings: AmqpSinkSettings, look_every: float) -> None:
+        self.fixed = None if settings.exchange.fields else "".join(map(str, settings.exchange.parts))
+        self._fixed_key = settings.routing_key is not None and not settings.routing_key.fields
+        self._link = link
+        self._settings = settings
+        self._look_every = look_every
+        self._exchange = render_text(settings.exchange)
+        self._key = _own_key if settings.routing_key is None else render_text(settings.routing_key)
+        self._there: set[str] = {""}
+        self._wrong: dict[str | Destination, tuple[float, Outcome]] = {}
+
+    def exchange(self, name: str) -> Exchange:
+        """The exchange of that name, of the type and durability that the route states."""
+        return Exchange(self._link, name, self._settings.exchange_type, self._settings.exchange_durable)
+
+    def of(self, message: Message) -> Destination | Outcome:
+        """Where a message goes, or the outcome it has without being sent."""
+        exchange, key = self._exchange(message), self._key(message)
+        if exchange is None or key is None:
+            return _MISSING_FIELD
+        destination: Destination = _new(Destination, (exchange, key))
+        if self._wrong:
+            return self._known(exchange) or self._known(destination) or destination
+        return destination
+
+    def was(self, message: Message) -> Destination:
+        """Where a message was published, whatever became known of that since."""
+        return Destination(self._exchange(message) or "", self._key(message) or "")
+
+    async def find(self, messages: Sequence[Message]) -> None:
+        """Look up the exchanges of messages of which nothing is known, or create them; raises Disconnected."""
+        if self.fixed is not None:
+            return
+        for name in dict.fromkeys(map(self._exchange, messages)):
+            if name is not None and name not in self._there and self._known(name) is None and _can_exist(name):
+                await self._look_up(name)
+
+    def believe(self, place: str | Destination, outcome: Outcome) -> None:
+        """Give this outcome to messages to an exchange, or of one routing key to it, for a while."""
+        self._there.discard(place if isinstance(place, str) else place.exchange)
+        if len(self._wrong) >= _REMEMBERED:
+            self._wrong.clear()
+        self._wrong[place] = asyncio.get_running_loop().time() + self._look_every, outcome
+
+    def blame(self, code: int, text: str, destination: Destination) -> Outcome | None:
+        """What the broker's words, as it closed the channel, mean for a message to there; None where they do not say.
+
+        Raises RouteFault (forbidden) if they mean every message of the route. The words are those of RabbitMQ 3.10.8.
+        """
+        exchange, key = destination
+        if code == _NOT_FOUND and f"no exchange '{exchange}'" in text:
+            outcome = self._missing(exchange)
+            if self.fixed is None:
+                self.believe(exchange, outcome)
+            return outcome
+        of_key = "access to topic" in text
+        if (
+            code != _ACCESS_REFUSED
+            or f"exchange '{exchange or _DEFAULT}'" not in text
+            or (of_key and f"topic '{key}'" not in text)
+        ):
+            return None
+        if self.fixed is not None and (self._fixed_key or not of_key):
+            text = (
+                f"{self._link.broker}: {text}: let the user write to exchange {exchange or _DEFAULT}, or name another"
+            )
+            raise RouteFault(text, "forbidden")
+        outcome = Outcome(Verdict.REJECTED, "forbidden", f"{self._link.broker}: {text}")
+        self.believe(destination if of_key else exchange, outcome)
+        return outcome
+
+    async def _look_up(self, name: str) -> None:
+        try:
+            there = await self.exchange(name).present()
+        except RouteFault as fault:
+            self.believe(name, Outcome(Verdict.REJECTED, fault.reason, str(fault)))
+            return
+        if there:
+            if len(self._there) >= _REMEMBERED:
+                self._there = {""}
+            self._there.add(name)
+        else:
+            self.believe(name, self._missing(name))
+
+    def _missing(self, exchange: str) -> Outcome:
+        text = f"{self._link.broker}: there is no exchange {exchange}: create it, or state exchange_durable"
+        return Outcome(Verdict.REJECTED, MISSING_EXCHANGE, text)
+
+    def _known(self, place: str | Destination) -> Outcome | None:
+        """What is wrong with a place, as far as that is still believed."""
+        known = self._wrong.get(place)
+        if known is None:
+            return None
+        until, outcome = known
+        if asyncio.get_running_loop().time() < until:
+            return outcome
+        del self._wrong[place]
+        return None
+
+
+def _own_key(message: Message) -> str:
+    """The routing key that a message came with, if it came by AMQP."""
+    return "" if message.exchange is None else message.address
+
+
+def _can_exist(name: str) -> bool:
+    """Whether an exchange can have that name at all."""
+    try:
+        return len(name.encode()) <= _LONGEST
+    except UnicodeEncodeError:
+        return False

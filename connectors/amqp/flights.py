@@ -1,0 +1,148 @@
+"""What is published on a channel and not yet confirmed, by delivery tag: pure accounting, on ranges.
+
+Delivery tags count the publishes of a channel from 1. RabbitMQ acks in any order, one or many at once, and names a
+message that it returns only by its content: here that is the uid.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from bridge.message import DELIVERED, Message, Outcome
+
+_OPEN, _SETTLED = 0, 1
+
+
+class Submission:
+    """One send: what is known of each of its messages, and who waits for that.
+
+    A message is DELIVERED until something else is said of it; its outcome is final once it is settled.
+    """
+
+    def __init__(self, messages: Sequence[Message], future: "asyncio.Future[Sequence[Outcome]]") -> None:
+        self.messages = messages
+        self.future = future
+        self.outcomes = [DELIVERED] * len(messages)
+        self.open = len(messages)
+        """How many messages are not settled."""
+        self._states = bytearray(len(messages))
+
+    def settle(self, position: int, outcome: Outcome = DELIVERED) -> None:
+        """Settle one message, unless it is; what was said of it before stands."""
+        if self._states[position] == _OPEN:
+            self._states[position] = _SETTLED
+            self.open -= 1
+            self.say(position, outcome)
+
+    def settle_range(self, positions: Sequence[int]) -> None:
+        """Settle messages, one or more, as what they are."""
+        start, stop = positions[0], positions[-1] + 1
+        if stop - start == len(positions):
+            self.open -= self._states.count(_OPEN, start, stop)
+            self._states[start:stop] = b"\x01" * len(positions)
+        else:
+            for position in positions:
+                self.settle(position)
+
+    def say(self, position: int, outcome: Outcome) -> None:
+        """Say what will become of a message; the first word that is not DELIVERED stands."""
+        if self.outcomes[position] is DELIVERED:
+            self.outcomes[position] = outcome
+
+    def is_settled(self, start: int, stop: int) -> bool:
+        """Whether all of a range are settled."""
+        return self._states.find(_OPEN, start, stop) < 0
+
+    def unsettled(self, positions: Sequence[int]) -> list[int]:
+        """Give those positions whose messages are not settled."""
+        return [position for position in positions if self._states[position] == _OPEN]
+
+    def end(self, outcome: Outcome) -> None:
+        """Settle everything that is not settled, with this outcome where nothing was said."""
+        for position in self.unsettled(range(len(self.messages))):
+            self.settle(position, outcome)
+
+
+class Flight:
+    """Messages of one submission, published one after the other."""
+
+    def __init__(self, submission: Submission, positions: Sequence[int], first: int) -> None:
+        """Begin; `first` is the delivery tag of the first of `positions`, which rise."""
+        self.submission = submission
+        self.positions = positions
+        self.first = first
+        self.uids = {submission.messages[position].uid: position for position in positions}
+
+    @property
+    def done(self) -> bool:
+        """Whether every message is settled; so is what lies between them, which was not published here."""
+        return self.submission.is_settled(self.positions[0], self.positions[-1] + 1)
+
+    def covered(self, tag: int, multiple: bool) -> Sequence[int]:
+        """Give the positions that a confirm is about: of that tag, or of all up to it."""
+        at = tag - self.first
+        if multiple:
+            return self.positions[: max(at + 1, 0)]
+        return self.positions[at : at + 1] if at >= 0 else ()
+
+
+class Flights:
+    """Everything in flight on one channel, in the order of publishing. No two of its messages have one uid."""
+
+    def __init__(self) -> None:
+        self._flights: list[Flight] = []
+        self._next = 1
+
+    def __bool__(self) -> bool:
+        return bool(self._flights)
+
+    def add(self, submission: Submission, positions: Sequence[int]) -> None:
+        """Note messages that are being published, in this order and before all that come later."""
+        if positions:
+            self._flights.append(Flight(submission, positions, self._next))
+            self._next += len(positions)
+
+    def clear_until(self, messages: Sequence[Message], start: int) -> int:
+        """Give the end of the messages from `start` on whose uids are in flight neither here nor among themselves."""
+        uids = {message.uid for message in (messages[start:] if start else messages)}
+        flying = [flight.uids for flight in self._flights]
+        if len(uids) == len(messages) - start and all(map(uids.isdisjoint, flying)):
+            return len(messages)
+        seen: set[str] = set()
+        for position in range(start, len(messages)):
+            uid = messages[position].uid
+            if uid in seen or any(uid in uids for uids in flying):
+                return position
+            seen.add(uid)
+        return len(messages)
+
+    def acked(self, tag: int, multiple: bool) -> None:
+        """Settle what the broker has confirmed; a tag that is not in flight settles nothing."""
+        for flight in self._flights:
+            if flight.first > tag:
+                break
+            positions = flight.covered(tag, multiple)
+            if positions:
+                flight.submission.settle_range(positions)
+
+    def nacked(self, tag: int, multiple: bool) -> Iterator[tuple[Submission, int]]:
+        """Give what the broker has refused, as submission and position: of that tag, or of all up to it."""
+        for flight in self._flights:
+            for position in flight.submission.unsettled(flight.covered(tag, multiple)):
+                yield flight.submission, position
+
+    def find(self, uid: str) -> tuple[Submission, int] | None:
+        """Find the message of that uid."""
+        for flight in self._flights:
+            if uid in flight.uids:
+                return flight.submission, flight.uids[uid]
+        return None
+
+    def sweep(self) -> None:
+        """Forget flights that are done; their uids may fly again."""
+        self._flights = [flight for flight in self._flights if not flight.done]
+
+    def unsettled(self) -> Iterator[tuple[Submission, int]]:
+        """Give every message that is not settled, in the order of publishing."""
+        for flight in self._flights:
+            for position in flight.submission.unsettled(flight.positions):
+                yield flight.submission, position

@@ -1,0 +1,72 @@
+"""The sends of a sink whose outcomes somebody awaits, and the news that lets others go on. Everything on one loop."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from bridge.errors import Disconnected, FedbridgeError, RouteFault
+from bridge.message import Message, Outcome, Verdict
+from connectors.amqp.flights import Submission
+
+_MOST: Final = 2  # sends; while one is on its way the next waits, and what comes then fills a larger one
+
+
+class Sends:
+    """What was given to a sink and has no outcome yet, at most `limit` messages of at most two sends."""
+
+    def __init__(self, limit: int) -> None:
+        self.loss: FedbridgeError | None = None
+        """Why the sink is lost, once it is."""
+        self._limit = limit
+        self._open: set[Submission] = set()
+        self._sends = 0
+        self._unconfirmed = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many messages may be sent now, by what is unconfirmed."""
+        return self._limit - self._unconfirmed if self._sends < _MOST else 0
+
+    def begin(self, messages: Sequence[Message]) -> Submission:
+        """Begin a send; it ends with `finish` once all of it is settled."""
+        submission = Submission(messages, asyncio.get_running_loop().create_future())
+        self._open.add(submission)
+        self._sends += 1
+        self._unconfirmed += len(messages)
+        return submission
+
+    def finish(self) -> None:
+        """Give the outcomes of the sends of which everything is settled, and wake who waits for news."""
+        for submission in [submission for submission in self._open if not submission.open]:
+            self._open.discard(submission)
+            if not submission.future.done():
+                submission.future.set_result(submission.outcomes)
+            # After the callbacks of the result: who is given the room has then learned of a setback that comes with it.
+            submission.future.get_loop().call_soon(self._release, len(submission.messages))
+        self.stir()
+
+    def lose(self, error: Disconnected | RouteFault) -> None:
+        """Note the loss of the sink, once: what has no outcome is UNKNOWN then, and who waits for news is told."""
+        if self.loss is None:
+            self.loss = error
+            for submission in self._open:
+                submission.end(Outcome(Verdict.UNKNOWN, error.reason, str(error)))
+            self.finish()
+
+    def stir(self) -> None:
+        """Wake who waits for news."""
+        self._changed.set()
+
+    async def news(self) -> None:
+        """Wait until something has changed; raises the loss of the sink."""
+        if self.loss is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self.loss is not None:
+            raise self.loss
+
+    def _release(self, count: int) -> None:
+        self._sends -= 1
+        self._unconfirmed -= count
+        self.stir()

@@ -1,0 +1,156 @@
+"""What the routes of a configuration need at a RabbitMQ, looked up without changing anything there."""
+
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from bridge.findings import End, Finding, Tell
+from config.amqp import AmqpSinkSettings, AmqpSourceSettings, ExchangeType
+from config.brokers import BrokerSettings
+from connectors.amqp import probes
+from connectors.amqp.connection import Link, connected
+from connectors.amqp.probes import LOCKED, NOT_FOUND, Answer
+from connectors.amqp.rights import granting, needed, queue_name
+
+_OTHER_TYPE: Final = "inequivalent arg 'type'"
+
+
+async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> None:
+    """Connect, and tell of every end what it finds: in the order given, each finding as soon as it is known.
+
+    Takes at most `connect_timeout` and then `broker_timeout` for each question. Raises RouteFault (authentication,
+    forbidden or missing: the login or the virtual host) and Disconnected, also when some findings have been told.
+    """
+    vhost, user = broker.urls[0].path, broker.login()[0] or "guest"
+    async with connected(broker, "fedbridge check") as link:
+        look = _Look(link, vhost, granting(needed(ends), vhost, user), user)
+        for end in ends:
+            async for finding in look.at(end):
+                tell(end, finding)
+
+
+class _Look:
+    """One look at a virtual host; `grant` is the command for all rights of the configuration there."""
+
+    def __init__(self, link: Link, vhost: str, grant: str, user: str) -> None:
+        self._link = link
+        self._vhost = vhost
+        self._grant = grant
+        self._user = user
+
+    async def at(self, end: End) -> AsyncIterator[Finding]:
+        """Everything about one source or target."""
+        if isinstance(end.settings, AmqpSourceSettings):
+            async for finding in self._source(end, end.settings):
+                yield finding
+        elif isinstance(end.settings, AmqpSinkSettings):
+            async for finding in self._sink(end, end.settings):
+                yield finding
+
+    async def _source(self, end: End, settings: AmqpSourceSettings) -> AsyncIterator[Finding]:
+        if settings.exchange is not None and settings.exchange_type is not None:
+            async for finding in self._exchange(
+                end, settings.exchange, settings.exchange_type, settings.exchange_durable
+            ):
+                yield finding
+        name = queue_name(end)
+        yield await self._queue(end, name, settings)
+        answer = await probes.reading(self._link, name)
+        if "rabbit_stream_queue" in answer.text:
+            text = f"{name} is a stream, which has no acknowledgements"
+            yield Finding("conflict", text, (f"name a classic or a quorum queue: {end.key}.queue = …",))
+        elif not answer.permitted:
+            yield self._forbidden(answer, f"read queue {name}")
+        if settings.exchange is not None:
+            for key in settings.keys or [""]:
+                answer = await probes.binding(self._link, name, settings.exchange, key)
+                if not answer.permitted:
+                    yield self._forbidden(answer, f"bind queue {name} to exchange {settings.exchange}")
+                    break
+
+    async def _queue(self, end: End, name: str, settings: AmqpSourceSettings) -> Finding:
+        there = await probes.queue(self._link, name)
+        if there.code == LOCKED or (settings.exclusive and there.code != NOT_FOUND):
+            how = "is there and not exclusive" if there.code != LOCKED else "belongs to another connection alone"
+            return Finding("conflict", f"queue {name} {how}", (f"name another one: {end.key}.queue = …",))
+        if there.code != NOT_FOUND:
+            return Finding("ok", f"queue {name} is there")
+        if not settings.declares:
+            make = self._admin("declare", "queue", f"name={name}", "durable=true")
+            return Finding(
+                "missing",
+                f"there is no queue {name}",
+                (make, f"or let the route make it: {end.key}.declare = true"),
+            )
+        may = await probes.declaring_queue(self._link, name, settings.arguments)
+        if not may.permitted:
+            return self._forbidden(may, f"create queue {name}")
+        if settings.exclusive:
+            return Finding("created", "a temporary queue will be created")
+        return Finding("created", f"queue {name} is not there yet and will be created")
+
+    async def _sink(self, end: End, settings: AmqpSinkSettings) -> AsyncIterator[Finding]:
+        name = settings.exchange.fixed
+        key = None if settings.routing_key is None else settings.routing_key.fixed
+        if name is None:
+            yield Finding("unknown", f"exchange {settings.exchange}: which one depends on the message")
+            return
+        if name:
+            async for finding in self._exchange(end, name, settings.exchange_type, settings.exchange_durable):
+                yield finding
+        elif key is not None:
+            yield await self._addressed(key)
+        answer = await probes.publishing(self._link, name, key or "")
+        if "internal exchange" in answer.text:
+            text = f"exchange {name} is internal: nobody may publish to it"
+            yield Finding("conflict", text, (f"name another one: {end.key}.exchange = …",))
+        elif not answer.permitted:
+            yield self._forbidden(answer, f"publish to {f'exchange {name}' if name else 'the default exchange'}")
+
+    async def _addressed(self, queue: str) -> Finding:
+        """The queue that a routing key of the default exchange names."""
+        if (await probes.queue(self._link, queue)).code != NOT_FOUND:
+            return Finding("ok", f"queue {queue} is there")
+        text = f"there is no queue {queue}, and so no message to the default exchange can be routed"
+        return Finding("missing", text, (self._admin("declare", "queue", f"name={queue}", "durable=true"),))
+
+    async def _exchange(
+        self, end: End, name: str, type_: ExchangeType | None, durable: bool | None
+    ) -> AsyncIterator[Finding]:
+        there = (await probes.exchange(self._link, name)).code != NOT_FOUND
+        may = None if type_ is None else await probes.declaring_exchange(self._link, name, type_, bool(durable))
+        if there:
+            if may is not None and _OTHER_TYPE in may.text:
+                have = may.text.rpartition("current is '")[2].partition("'")[0]
+                text = f"{name} is a {have} exchange, and the route says {type_}"
+                yield Finding("conflict", text, (f"write {end.key}.exchange_type = {have!r}".replace("'", '"'),))
+            else:
+                yield Finding("ok", f"exchange {name} is there")
+        elif durable is None or may is None:
+            yield Finding(
+                "missing",
+                f"there is no exchange {name}: the route will wait for whoever declares it",
+                (
+                    self._admin("declare", "exchange", f"name={name}", f"type={type_ or 'topic'}", "durable=true"),
+                    f"or let the route make it: {end.key}.exchange_durable = true"
+                    + ("" if type_ else f", {end.key}.exchange_type = …"),
+                ),
+            )
+        elif not may.permitted:
+            yield self._forbidden(may, f"create exchange {name}")
+        else:
+            lasting = "durable" if durable else "non-durable"
+            yield Finding("created", f"exchange {name} is not there yet and will be created ({type_}, {lasting})")
+
+    def _forbidden(self, answer: Answer, doing: str) -> Finding:
+        """The finding about a right that is missing, with the command that grants it."""
+        text = f"user {self._user} may not {doing}: {answer.text}"
+        if "access to topic" in answer.text:
+            exchange = answer.text.partition("in exchange '")[2].partition("'")[0]
+            topics = ["rabbitmqctl", "set_topic_permissions", "-p", self._vhost, self._user, exchange, ".*", ".*"]
+            return Finding("forbidden", text, ("$ " + shlex.join(topics),))
+        note = f"these are all rights that the enabled routes need in {self._vhost}; others that the user has are taken"
+        return Finding("forbidden", text, (self._grant, note))
+
+    def _admin(self, *words: str) -> str:
+        return "$ " + shlex.join(["rabbitmqadmin", f"--vhost={self._vhost}", *words])

@@ -1,0 +1,204 @@
+"""What may happen to a Kafka source: rebalances, other members, corrupt logs, brokers that freeze, missing rights."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.demo.kafka import Kafka
+from bridge.errors import Disconnected, RouteFault
+from bridge.message import Delivery, Undecodable
+from tests.conftest import MakeTopic
+from tests.integration.kafka_source import (
+    PATIENCE,
+    Group,
+    MakeGroup,
+    committed,
+    counted,
+    create,
+    numbers,
+    publish,
+    settle,
+    take,
+    take_and_settle,
+    until,
+)
+from tests.rights import TOPIC, check_rights, forbid
+
+
+async def test_a_rebalance_drains_and_doubles_nothing_that_was_settled_in_time(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    topic = await kafka_topic(2)
+    for partition in (0, 1):
+        await publish(kafka_bootstrap, topic, counted(partition * 100, partition * 100 + 50), partition)
+    async with AsyncExitStack() as members:
+        one = await members.enter_async_context(group(topics=[topic]).member("one"))
+        revoked: list[str] = []
+        one.on_revoked(lambda: revoked.append("one"))
+        in_hand = await take(one, 100)
+
+        async def settle_when_asked() -> None:
+            await until(lambda: one.waiting is not None)  # it hands out nothing more, and waits
+            assert not revoked
+            settle(one, in_hand)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(settle_when_asked())
+            two = await members.enter_async_context(group(topics=[topic]).member("two"))
+        await until(lambda: one.waiting is None and two.waiting is None)
+        assert revoked == ["one"]
+        for partition in (0, 1):
+            await publish(kafka_bootstrap, topic, counted(partition * 100 + 50, partition * 100 + 60), partition)
+        shares = numbers(await take_and_settle(one, 10)), numbers(await take_and_settle(two, 10))
+    assert sorted(shares) == [list(range(50, 60)), list(range(150, 160))], "each has one partition, and nothing twice"
+
+
+async def test_what_is_not_settled_when_a_rebalance_has_waited_comes_again(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    topic = await kafka_topic(2)
+    for partition in (0, 1):
+        await publish(kafka_bootstrap, topic, counted(partition * 100, partition * 100 + 50), partition)
+    async with AsyncExitStack() as members:
+        one = await members.enter_async_context(group(topics=[topic]).member("one", drain=0.2))
+        revoked = asyncio.Event()
+        one.on_revoked(revoked.set)
+        in_hand = await take(one, 100)
+        zero = [delivery for delivery in in_hand if numbers([delivery])[0] < 100]
+        settle(one, zero[:20])
+        two = await members.enter_async_context(group(topics=[topic]).member("two"))
+        async with asyncio.timeout(PATIENCE):
+            await revoked.wait()
+        settle(one, in_hand)  # too late: of an old epoch
+        await until(lambda: one.waiting is None and two.waiting is None)
+        again = numbers(await take_and_settle(one, 30)) + numbers(await take_and_settle(two, 30))
+    assert sorted(again) == [*range(20, 50), *range(100, 150)]
+
+
+async def test_a_member_that_comes_back_disturbs_no_other_and_resumes_at_once(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    topic = await kafka_topic(2)
+    async with group(topics=[topic]).member("one") as one:
+        async with group(topics=[topic]).member("two") as two:
+            await until(lambda: one.waiting is None and two.waiting is None)
+        revoked: list[str] = []
+        one.on_revoked(lambda: revoked.append("one"))
+        async with group(topics=[topic]).member("two") as two:
+            assert two.waiting is None
+            for partition in (0, 1):
+                await publish(kafka_bootstrap, topic, counted(partition * 100, partition * 100 + 10), partition)
+            shares = numbers(await take_and_settle(one, 10)), numbers(await take_and_settle(two, 10))
+        assert not revoked, "a static member's return is no rebalance"
+    assert sorted(shares) == [list(range(10)), list(range(100, 110))]
+
+
+async def test_a_second_member_of_the_same_name_ends_the_first_with_advice(
+    kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    topic = await kafka_topic()
+    read = group(topics=[topic])
+    said = r"another member has taken the name test\..*\.one .*instance"
+    with pytest.raises(RouteFault, match=said) as fault:  # noqa: PT012 - it shows although nobody asks
+        async with asyncio.timeout(PATIENCE), read.member("one"), read.member("one") as second:
+            assert second.waiting is None
+            await asyncio.Event().wait()
+    assert fault.value.reason == "conflict"
+
+
+async def test_a_batch_that_cannot_be_read_costs_its_neighbours_nothing(own_kafka: Kafka, unique: str) -> None:
+    read = Group(own_kafka.url, unique, {"topics": [unique]})
+    await create(own_kafka.bootstrap, unique)
+    for start in (0, 10, 20):  # a batch each
+        await publish(own_kafka.bootstrap, unique, [b"%d" % start + b"." * 500], 0, linger_ms=20)
+    await publish(own_kafka.bootstrap, unique, counted(100, 110), 0)
+    await asyncio.to_thread(own_kafka.stop)
+    _corrupt(own_kafka.folder, unique, b"10....")
+    await asyncio.to_thread(own_kafka.start)
+    async with read.member() as source:
+        found = await take_and_settle(source, 13)
+    good = [delivery for delivery in found if not isinstance(delivery.message, Undecodable)]
+    assert [delivery.message.body[:3] for delivery in good if delivery.message.body] == [
+        b"0..",
+        b"20.",
+        *counted(100, 110),
+    ]
+    (bad,) = [delivery.message for delivery in found if isinstance(delivery.message, Undecodable)]
+    assert found[1].message is bad, "it has its place in the order"
+    assert (bad.reason, bad.address) == ("bad_crc", unique)
+    assert "partition 0, offsets 1 to 1" in bad.detail
+    assert b"10..." not in bad.body
+    assert b"......" in bad.body, "as it is in the log"
+    assert await committed(own_kafka.bootstrap, unique, unique) == 13
+
+
+def _corrupt(folder: Path, topic: str, where: bytes) -> None:
+    (log,) = folder.glob(f"**/{topic}-0/*.log")
+    data = bytearray(log.read_bytes())
+    at = data.index(where)
+    data[at : at + 2] = b"!!"
+    log.write_bytes(data)
+
+
+async def test_a_broker_that_freezes_is_lost_in_time(own_kafka: Kafka, unique: str) -> None:
+    await create(own_kafka.bootstrap, unique)
+    await publish(own_kafka.bootstrap, unique, counted(0, 5), 0)
+    read = Group(own_kafka.url, unique, {"topics": [unique]})
+    (process,) = own_kafka.processes
+    try:
+        with pytest.raises(Disconnected, match=r"no answer|no broker"):  # noqa: PT012 - it shows in the body
+            async with asyncio.timeout(PATIENCE), read.member(timeout="1s") as source:
+                assert numbers(await take(source, 5)) == list(range(5))
+                process.signal(signal.SIGSTOP)
+                await source.receive(1)
+    finally:
+        process.signal(signal.SIGCONT)
+    async with read.member() as source:
+        assert numbers(await take(source, 5)) == list(range(5))
+
+
+async def test_a_topic_without_rights_is_named_with_the_right_that_is_missing(own_kafka: Kafka, unique: str) -> None:
+    await create(own_kafka.bootstrap, unique)
+    await asyncio.to_thread(check_rights, own_kafka)
+    await forbid(own_kafka, TOPIC, unique)
+    with pytest.raises(RouteFault, match=rf"{unique}.*Read") as fault:
+        async with Group(own_kafka.url, unique, {"topics": [unique]}).member():
+            pass
+    assert fault.value.reason == "forbidden"
+
+
+async def test_a_full_window_keeps_its_partitions(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    topic = await kafka_topic()
+    await publish(kafka_bootstrap, topic, counted(0, 100))
+    async with group(topics=[topic]).member(messages=10) as source:
+        revoked: list[Delivery] = []
+        source.on_revoked(lambda: revoked.append(first[0]))
+        first = await source.receive(100)
+        assert len(first) == 10
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(4):  # longer than a heartbeat's interval
+                await source.receive(10)
+        assert not revoked
+        assert source.waiting is None
+        settle(source, first)
+        assert numbers(await source.receive(10)) == list(range(10, 20))
+
+
+async def test_a_member_that_comes_back_for_other_topics_reads_those_and_no_others(
+    kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
+) -> None:
+    before, after, both = await kafka_topic(), await kafka_topic(), await kafka_topic()
+    for topic, number in ((before, b"0"), (after, b"1"), (both, b"2")):
+        await publish(kafka_bootstrap, topic, [number])
+    async with group(topics=[before, both]).member() as source:
+        assert sorted(numbers(await take_and_settle(source, 2))) == [0, 2]
+    async with group(topics=[after, both]).member() as source:
+        assert numbers(await take_and_settle(source, 1)) == [1]
+    async with group(topics=[before, after, both]).member() as source:
+        await publish(kafka_bootstrap, before, [b"3"])
+        assert numbers(await take_and_settle(source, 1)) == [3]
