@@ -25,12 +25,14 @@ class RouteFault(FedbridgeError):
     """The route cannot work as it is configured: permanent until somebody changes something.
 
     The supervisor puts the route in `failed` with this text and probes slowly, while other routes run. `reason` is from
-    a closed set: authentication, forbidden, missing, conflict, locked.
+    a closed set: authentication, forbidden, missing, conflict, locked, taken_over. Where it is `final` nothing is tried
+    again: that would do harm, as to take a session back from another client that has taken it.
     """
 
-    def __init__(self, text: str, reason: str) -> None:
+    def __init__(self, text: str, reason: str, *, final: bool = False) -> None:
         super().__init__(text)
         self.reason = reason
+        self.final = final
 
 
 class Unmappable(FedbridgeError):

@@ -73,6 +73,10 @@ class RouteMeters:
                 self._fates[fate].inc(count)
         self._duration.observe(seconds)
 
+    def missed(self, reason: str, count: int) -> None:
+        """Count messages that were gone at the source before the route got them; `reason` is from a closed set."""
+        self._metrics.missed.labels(self._route, reason).inc(count)
+
     def stale(self, count: int) -> None:
         """Count receipts that were dropped because their epoch was lost."""
         self._stale.inc(count)
@@ -101,6 +105,12 @@ class Metrics:
         self.redelivered = counter("redelivered", "Messages the source's broker marked as given before.", "route")
         self.stale_receipts = counter(
             "stale_receipts", "Receipts dropped because the connection they came with was lost.", "route"
+        )
+        self.missed = counter(
+            "source_missed",
+            "Messages gone at the source before the route got them; 1 where nobody can say how many.",
+            "route",
+            "reason",
         )
         self.unknown_outcomes = counter("unknown_outcomes", "Messages sent to which no answer came.", "route")
         self.retries = counter("retries", "Messages to be sent again, by reason.", "route", "sink", "reason")

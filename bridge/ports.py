@@ -41,6 +41,15 @@ class Source(Protocol):
         for comes again, perhaps to another replica. Only Kafka's rebalances do that; elsewhere it is never called.
         """
 
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """Have `missed(reason, count)` called when messages turn out to be gone that the route had still to get.
+
+        It is called from the event loop, and for what was known before at once. `reason` is from a closed set, a metric
+        label: expired (Kafka: records that were not read in time), trimmed (Redis: entries that were pending and are no
+        longer in the stream), group_lost (Redis: the stream or the group was deleted) or session_lost (MQTT); where
+        nobody can say how many are gone, `count` is 1.
+        """
+
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Wait for messages and give 1 to `limit` of them, in the source's order; may wait for ever.
 

@@ -98,6 +98,7 @@ class Relay:
         """
         self._source, self._epoch = source, Epoch(source)
         source.on_revoked(self._revoke)
+        source.on_missed(self._miss)
         try:
             await until(self.closing, self._receive(source))
             deadline = self._clock() + drain_timeout
@@ -239,6 +240,11 @@ class Relay:
         source = self._epoch.source
         self._lose()
         self._epoch = Epoch(source)
+
+    def _miss(self, reason: str, count: int) -> None:
+        """Tell of messages that the source's broker no longer had when the route came for them."""
+        self._meters.missed(reason, count)
+        self._log.warning("Messages were gone at the source before the route got them.", reason=reason, at_least=count)
 
     def _lose(self) -> None:
         epoch = self._epoch

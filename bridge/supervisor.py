@@ -169,12 +169,14 @@ class Route:
             pause = self._pause(failure, attempt)
             attempt += 1
             self._note(connection, failure, pause)
-            await asyncio.sleep(pause)
+            await (asyncio.Event().wait() if math.isinf(pause) else asyncio.sleep(pause))
 
     def _pause(self, failure: Disconnected | RouteFault, attempt: int) -> float:
         timings = self._timings
         draw = random.random()  # noqa: S311 - jitter, not a secret
         if isinstance(failure, RouteFault):
+            if failure.final:
+                return math.inf
             return delay(0, timings.probe, timings.probe, draw)
         return delay(attempt, timings.backoff_initial, timings.backoff_longest, draw)
 
@@ -183,14 +185,18 @@ class Route:
         connection.trouble = State.FAILED if permanent else State.BACKING_OFF
         connection.reason = str(failure)
         write = self._log.error if permanent else self._log.warning
+        text = "The route has failed; it is tried again slowly." if permanent else "No connection; backing off."
+        again: dict[str, object] = {"retry_in_s": round(pause, 2)}
+        if math.isinf(pause):
+            text, again = "The route has failed, and is not tried again until the bridge is restarted.", {}
         write(
-            "The route has failed; it is tried again slowly." if permanent else "No connection; backing off.",
+            text,
             broker=connection.broker,
             role=connection.role,
             name=connection.name,
             reason=failure.reason,
             error=str(failure),
-            retry_in_s=round(pause, 2),
+            **again,
         )
 
     def _bug(self, error: Exception, bugs: int) -> Disconnected | RouteFault:

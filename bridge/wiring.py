@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 - a client library is loaded only where a route needs it
 
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -11,7 +12,10 @@ from bridge.relay import RelaySettings
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings
+from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.mqtt import MqttSinkSettings, MqttSourceSettings
 from config.settings import RouteSettings, Settings, SinkSettings, SourceSettings
+from config.values import Kind
 
 
 def plan_routes(settings: Settings) -> list[RoutePlan]:
@@ -54,9 +58,17 @@ def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[s
         from connectors import amqp
 
         return name, partial(amqp.open_source, broker, source, place)
-    from connectors import kafka
+    if isinstance(source, KafkaSourceSettings):
+        from connectors import kafka
 
-    return name, partial(kafka.open_source, broker, source, place)
+        return name, partial(kafka.open_source, broker, source, place)
+    if isinstance(source, MqttSourceSettings):
+        from connectors import mqtt
+
+        return name, partial(mqtt.open_source, broker, source, place)
+    from connectors import redis
+
+    return name, partial(redis.open_source, broker, source, place)
 
 
 def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, OpenSink]:
@@ -66,9 +78,17 @@ def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, 
         from connectors import amqp
 
         return name, partial(amqp.open_sink, broker, target, place)
-    from connectors import kafka
+    if isinstance(target, KafkaSinkSettings):
+        from connectors import kafka
 
-    return name, partial(kafka.open_sink, broker, target, place)
+        return name, partial(kafka.open_sink, broker, target, place)
+    if isinstance(target, MqttSinkSettings):
+        from connectors import mqtt
+
+        return name, partial(mqtt.open_sink, broker, target, place)
+    from connectors import redis
+
+    return name, partial(redis.open_sink, broker, target, place)
 
 
 def ends_of(settings: Settings) -> list[tuple[str, End]]:
@@ -84,7 +104,7 @@ def ends_of(settings: Settings) -> list[tuple[str, End]]:
 def _keyed(route: RouteSettings) -> Iterator[tuple[str, SourceSettings | SinkSettings]]:
     """The source and the targets of a route, each with its path in the route's table."""
     yield f"from.{route.source.settings.kind}", route.source.settings
-    seen = {"amqp": 0, "kafka": 0}
+    seen: Counter[Kind] = Counter()
     for target in route.targets.settings:
         listed = isinstance(getattr(route.targets, target.kind), list)
         yield f"to.{target.kind}[{seen[target.kind]}]" if listed else f"to.{target.kind}", target
@@ -93,9 +113,14 @@ def _keyed(route: RouteSettings) -> Iterator[tuple[str, SourceSettings | SinkSet
 
 async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> None:
     """Look at a broker for what its sources and targets need, without changing anything; see `connectors.*.survey`."""
-    if broker.kind == "amqp":
-        from connectors.amqp.survey import survey as look
-    else:
-        from connectors.kafka.survey import survey as look
+    match broker.kind:
+        case "amqp":
+            from connectors.amqp.survey import survey as look
+        case "kafka":
+            from connectors.kafka.survey import survey as look
+        case "mqtt":
+            from connectors.mqtt.survey import survey as look
+        case "redis":
+            from connectors.redis.survey import survey as look
 
     await look(broker, ends, tell)

@@ -26,11 +26,16 @@ class BrokerSettings(Table):
         Annotated[BrokerUrl, Tag("<one>")] | Annotated[list[BrokerUrl], Field(min_length=1), Tag("<list>")],
         Discriminator(one_or_list),
         AfterValidator(_of_one_kind),
-    ] = Field(description="amqp://HOST:PORT/VHOST or kafka://HOST:PORT,HOST:PORT; a list is tried in turn.")
+    ] = Field(
+        description="amqp://HOST:PORT/VHOST, kafka://HOST:PORT,HOST:PORT, mqtt://HOST:PORT or "
+        "redis://HOST:PORT/DATABASE; a list is tried in turn."
+    )
     username: str | None = Field(None, description="Overrides the URL's.")
     password: SecretStr | None = Field(None, description="Overrides the URL's; any character works here.")
     password_file: str | None = Field(None, description="A file that holds the password (a final newline is dropped).")
-    heartbeat: PositiveDuration = Field(10.0, description="AMQP heartbeat; a dead peer is noticed after three.")
+    heartbeat: PositiveDuration = Field(
+        10.0, description="How often AMQP and MQTT ask whether the other side is there."
+    )
     connect_timeout: PositiveDuration = Field(10.0, description="How long one attempt to connect may take.")
     broker_timeout: PositiveDuration = Field(30.0, description="How long any reply of the broker may take.")
 

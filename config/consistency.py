@@ -23,11 +23,18 @@ from config.values import Kind
 _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
     "amqp": frozenset({"routing_key", "exchange"}),
     "kafka": frozenset({"topic", "key"}),
+    "mqtt": frozenset({"topic"}),
+    "redis": frozenset({"stream", "key"}),
 }
 """The template fields that only messages of some kinds of source have; every other field exists for all."""
 _SOME_FIELDS = frozenset({"routing_key", "exchange", "topic", "stream", "key"})
 
-_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {"amqp": ("exchange", "routing_key"), "kafka": ("topic", "key")}
+_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
+    "amqp": ("exchange", "routing_key"),
+    "kafka": ("topic", "key"),
+    "mqtt": ("topic",),
+    "redis": ("stream",),
+}
 """The templates of a target, by its kind."""
 
 Kinds = Mapping[str, Kind | None]

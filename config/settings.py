@@ -11,13 +11,15 @@ from pydantic import ByteSize, ConfigDict, Discriminator, Field, Tag, model_vali
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings, choose_broker
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.mqtt import MqttSinkSettings, MqttSourceSettings
+from config.redis import RedisSinkSettings, RedisSourceSettings
 from config.tables import Table, one_or_list
 from config.values import Duration, Kind, Listen, LoopbackListen, Name, PositiveDuration, PositiveSize, Whole
 
-SourceSettings = AmqpSourceSettings | KafkaSourceSettings
+SourceSettings = AmqpSourceSettings | KafkaSourceSettings | MqttSourceSettings | RedisSourceSettings
 """What a route reads."""
 
-SinkSettings = AmqpSinkSettings | KafkaSinkSettings
+SinkSettings = AmqpSinkSettings | KafkaSinkSettings | MqttSinkSettings | RedisSinkSettings
 """What a route writes to."""
 
 _Sink = TypeVar("_Sink")
@@ -78,18 +80,23 @@ class FromTable(Table):
 
     amqp: AmqpSourceSettings | None = Field(None, description="A queue or an exchange of RabbitMQ.")
     kafka: KafkaSourceSettings | None = Field(None, description="Topics of Kafka.")
+    mqtt: MqttSourceSettings | None = Field(None, description="Topics of MQTT.")
+    redis: RedisSourceSettings | None = Field(None, description="Streams of Redis.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        stated = [source for source in (self.amqp, self.kafka) if source is not None]
-        if len(stated) != 1:
-            raise ValueError("a route has one source: from.amqp or from.kafka")
+        if len(self._stated) != 1:
+            raise ValueError("a route has one source: from.amqp, from.kafka, from.mqtt or from.redis")
         return self
+
+    @property
+    def _stated(self) -> list[SourceSettings]:
+        return [source for source in (self.amqp, self.kafka, self.mqtt, self.redis) if source is not None]
 
     @property
     def settings(self) -> SourceSettings:
         """The settings of the one source."""
-        return next(source for source in (self.amqp, self.kafka) if source is not None)
+        return self._stated[0]
 
 
 class ToTable(Table):
@@ -103,16 +110,22 @@ class ToTable(Table):
     kafka: _OneOrMore[KafkaSinkSettings] | None = Field(
         None, description="One Kafka topic, or a list of tables for several."
     )
+    mqtt: _OneOrMore[MqttSinkSettings] | None = Field(
+        None, description="One MQTT topic, or a list of tables for several."
+    )
+    redis: _OneOrMore[RedisSinkSettings] | None = Field(
+        None, description="One Redis stream, or a list of tables for several."
+    )
 
     @property
     def settings(self) -> tuple[SinkSettings, ...]:
         """The settings of all targets, kind by kind, in the order of the file."""
-        return (*_listed(self.amqp), *_listed(self.kafka))
+        return (*_listed(self.amqp), *_listed(self.kafka), *_listed(self.mqtt), *_listed(self.redis))
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         if not self.settings:
-            raise ValueError("a route has at least one target: to.amqp or to.kafka")
+            raise ValueError("a route has at least one target: to.amqp, to.kafka, to.mqtt or to.redis")
         names = [target.name for target in self.settings]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two targets are named {twice[0]}; give each a name of its own")

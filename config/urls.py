@@ -1,4 +1,4 @@
-"""Broker URLs: `amqp://HOST:PORT/VHOST` and `kafka://HOST:PORT,HOST:PORT`, parsed into values that hide credentials.
+"""Broker URLs, such as `amqp://HOST:PORT/VHOST`, parsed into values that hide credentials.
 
 No message of an error holds a part of the URL: what cannot be parsed may be anything, a password too.
 """
@@ -15,19 +15,21 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from config.values import Kind
 
-_PORTS: dict[Kind, int] = {"amqp": 5672, "kafka": 9092}
-_SHAPE = "write amqp://HOST:PORT/VHOST or kafka://HOST:PORT,HOST:PORT"
+_PORTS: dict[Kind, int] = {"amqp": 5672, "kafka": 9092, "mqtt": 1883, "redis": 6379}
+_OVER_TLS: dict[str, Kind] = {"amqps": "amqp", "mqtts": "mqtt", "rediss": "redis"}
+_SHAPE = "write amqp://HOST:PORT/VHOST, kafka://HOST:PORT,HOST:PORT, mqtt://HOST:PORT or redis://HOST:PORT/DATABASE"
 _CREDENTIALS = "write special characters in its user name and password as %XX, or put them into username and password"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]")
 _PORT = re.compile(r"[0-9]{1,5}")
+_DATABASE = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BrokerUrl:
     """Where a broker is: as a model's field it is a string; neither str nor repr shows user name or password.
 
-    `addresses` are (host, port), one or more, IPv6 without brackets. `path` is decoded and has no leading slash; for
-    AMQP it is the virtual host, "/" if the URL names none; for Kafka it is empty.
+    `addresses` are (host, port), one or more, IPv6 without brackets. `path` is decoded and has no leading slash: AMQP's
+    virtual host, "/" if the URL names none; the number of Redis's database, "0" if it names none; else empty.
     """
 
     kind: Kind
@@ -40,7 +42,7 @@ class BrokerUrl:
     def shown(self) -> str:
         """The URL as a person may see it: without credentials."""
         hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.addresses)
-        path = "" if self.kind == "kafka" else "/" if self.path == "/" else "/" + quote(self.path, safe="")
+        path = "" if not self.path else "/" if self.path == "/" else "/" + quote(self.path, safe="")
         return f"{self.kind}://{hosts}{path}"
 
     def __str__(self) -> str:
@@ -65,12 +67,10 @@ class BrokerUrl:
             raise ValueError(f"an @ after the /; {_CREDENTIALS}")
         login, _, hosts = authority.rpartition("@")
         username, password = _login(login)
-        if kind == "amqp" and "," in hosts:
-            raise ValueError("one address in an AMQP URL; write a list of URLs for several")
-        if kind == "kafka" and path:
-            raise ValueError("a Kafka URL ends after its addresses")
+        if kind != "kafka" and "," in hosts:
+            raise ValueError(f"one address in a URL of {kind}; write a list of URLs for several")
         addresses = tuple(_address(host, _PORTS[kind]) for host in hosts.split(","))
-        return cls(kind, addresses, (_decoded(path) or "/") if kind == "amqp" else "", username, password)
+        return cls(kind, addresses, _path(kind, path), username, password)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -92,15 +92,27 @@ def _validate(value: object) -> BrokerUrl:
 
 
 def _kind(scheme: str) -> Kind:
-    if scheme == "amqp":
-        return "amqp"
-    if scheme == "kafka":
-        return "kafka"
-    if scheme == "amqps":
-        raise ValueError("TLS (amqps) does not work yet; use amqp://")
+    for kind in _PORTS:
+        if scheme == kind:
+            return kind
+    if scheme in _OVER_TLS:
+        raise ValueError(f"TLS ({scheme}) does not work yet; use {_OVER_TLS[scheme]}://")
     close = difflib.get_close_matches(scheme, _PORTS, 1)
     meant = f" (did you mean {close[0]}?)" if close else ""
     raise ValueError(f"not the scheme of a broker that works yet{meant}; {_SHAPE}")
+
+
+def _path(kind: Kind, path: str) -> str:
+    """What stands after the addresses, decoded, or what it means that nothing does."""
+    if kind == "amqp":
+        return _decoded(path) or "/"
+    if kind == "redis":
+        if path and not _DATABASE.fullmatch(path):
+            raise ValueError("after its address a Redis URL has the number of a database, as in redis://HOST:PORT/0")
+        return str(int(path or "0"))
+    if path:
+        raise ValueError(f"a URL of {kind} ends after its addresses")
+    return ""
 
 
 def _login(text: str) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
 _LISTEN = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 
-Kind = Literal["amqp", "kafka"]
+Kind = Literal["amqp", "kafka", "mqtt", "redis"]
 """The kinds of broker, by the scheme of their URL."""
 
 

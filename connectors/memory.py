@@ -138,6 +138,9 @@ class MemorySource:
         """Have `revoked` called by `revoke`, as `Source.on_revoked` says."""
         self._revoked = revoked
 
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """Do nothing: nothing gets lost here."""
+
     def revoke(self) -> None:
         """Take back what is on loan, as a rebalance does: a new epoch begins on the same connection."""
         self._return_loans()

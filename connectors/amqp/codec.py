@@ -11,10 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Undecodable
+from bridge.names import UID
 from connectors.amqp.tables import Malformed, decode_table, encode_table
-
-UID_HEADER: Final = "fedbridge-uid"
-"""The header that carries a message's identity from bridge to bridge (DESIGN section 8)."""
 
 _NAMES: Final = (
     "content_type",
@@ -113,10 +111,10 @@ def _plan(flags: int) -> _Plan:
 
 def _take_uid(uid: str, headers: tuple[Header, ...]) -> tuple[str, tuple[Header, ...]]:
     """Take the identity out of the headers: the sink writes it afresh."""
-    uids = [value for name, _type, value in headers if name == UID_HEADER and isinstance(value, str) and value]
+    uids = [value for name, _type, value in headers if name == UID and isinstance(value, str) and value]
     if not uids:
         return uid, headers
-    kept = tuple(header for header in headers if header[0] != UID_HEADER or not isinstance(header[2], str))
+    kept = tuple(header for header in headers if header[0] != UID or not isinstance(header[2], str))
     return uids[0], kept
 
 

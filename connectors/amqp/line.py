@@ -8,7 +8,8 @@ from aiormq.abc import AbstractConnection
 
 from bridge.errors import Disconnected, Unmappable
 from bridge.message import Outcome, Undecodable, Verdict
-from connectors.amqp.codec import UID_HEADER, RawDelivery, decode
+from bridge.names import UID
+from connectors.amqp.codec import RawDelivery, decode
 from connectors.amqp.confirms import Confirm, ConfirmTap, Return
 from connectors.amqp.connection import Link, give_up_after
 from connectors.amqp.destinations import Destination, Destinations
@@ -165,7 +166,7 @@ def _uid(properties: bytes) -> str:
     message = decode(RawDelivery(0, False, b"", b"", properties, b""), "")
     if isinstance(message, Undecodable):
         return ""
-    escaped = [value for name, _, value in message.headers if name == UID_HEADER and isinstance(value, bytes)]
+    escaped = [value for name, _, value in message.headers if name == UID and isinstance(value, bytes)]
     return escaped[0].decode("utf-8", "surrogateescape") if escaped else message.uid
 
 

@@ -11,12 +11,11 @@ from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Type
-from connectors.amqp.codec import UID_HEADER, encode_properties
+from bridge.names import KEY, MILLISECONDS, UID
+from connectors.amqp.codec import encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
-    KEY_HEADER,
     LAST_TIMESTAMP,
-    MILLISECONDS_HEADER,
     OURS,
     PERSISTENT,
     is_safe,
@@ -60,9 +59,9 @@ _BITS: Final = {
     "cluster_id": 2,
 }
 _CHECKED: Final = frozenset({"priority", "expiration", "reply_to", "user_id"})
-_UID: Final = bytes((len(UID_HEADER),)) + UID_HEADER.encode() + b"S"
-_MILLISECONDS: Final = bytes((len(MILLISECONDS_HEADER),)) + MILLISECONDS_HEADER.encode() + b"l"
-_KEY: Final = bytes((len(KEY_HEADER),)) + KEY_HEADER.encode()
+_UID: Final = bytes((len(UID),)) + UID.encode() + b"S"
+_MILLISECONDS: Final = bytes((len(MILLISECONDS),)) + MILLISECONDS.encode() + b"l"
+_KEY: Final = bytes((len(KEY),)) + KEY.encode()
 
 _Shape: TypeAlias = tuple[tuple[str, ...], tuple[Type, ...]]  # the names and the types of a message's headers
 _Plan: TypeAlias = tuple[int, tuple[str, ...], tuple[str, ...]]  # flags, properties before and behind the headers
@@ -169,7 +168,7 @@ class Encoder:
         if message.body is None:
             raise _Exceptional
         if message.key is not None:
-            parts += (_KEY, encode_value(*key_value(message.key), 1, KEY_HEADER))
+            parts += (_KEY, encode_value(*key_value(message.key), 1, KEY))
         timestamp = message.properties.get("timestamp")
         if timestamp is not None:
             if not 0 <= timestamp <= LAST_TIMESTAMP:

@@ -11,23 +11,11 @@ from typing import Any, Final, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Properties, Type, Value
+from bridge.names import KEY, MILLISECONDS, NULL, TYPES, UID
 from bridge.values import text_of
-from connectors.amqp.codec import UID_HEADER
-
-KEY_HEADER: Final = "kafka-key"
-"""A message's key, as a string if it is UTF-8, else as bytes."""
-
-MILLISECONDS_HEADER: Final = "fedbridge-timestamp-ms"
-"""The whole timestamp: AMQP's has seconds. Left out where it would say no more, for what came by AMQP in seconds."""
-
-NULL_HEADER: Final = "fedbridge-null"
-"""True where the message has no body, which is not the same as the empty body that AMQP can hold."""
-
-TYPES_HEADER: Final = "fedbridge-types"
-"""Which arrays were headers that repeat, by name, with the types of each: a JSON object of arrays of names of types."""
 
 RESERVED: Final[Mapping[str, str | None]] = {
-    UID_HEADER: None,
+    UID: None,
     "CC": "amqp-cc",
     "BCC": "amqp-bcc",
     "x-death": "fedbridge-original-x-death",
@@ -35,7 +23,7 @@ RESERVED: Final[Mapping[str, str | None]] = {
 """Headers that mean something to RabbitMQ or to us, and what they become; None is left out, for ours to be there once.
 CC and BCC route to further queues; by a foreign x-death RabbitMQ takes a message for one that goes round in circles."""
 
-OURS: Final = frozenset({*RESERVED, KEY_HEADER, MILLISECONDS_HEADER, NULL_HEADER})
+OURS: Final = frozenset({*RESERVED, KEY, MILLISECONDS, NULL})
 """Headers of a message that `sendable` looks at by name."""
 
 LAST_TIMESTAMP: Final = (1 << 64) * 1000 - 1
@@ -101,13 +89,13 @@ def _own(message: Message, timestamp: int | None) -> list[Header]:
     """Give the headers for what AMQP has no property for."""
     headers: list[Header] = []
     if message.body is None:
-        headers.append((NULL_HEADER, "bool", True))
+        headers.append((NULL, "bool", True))
     if message.key is not None:
-        headers.append((KEY_HEADER, *key_value(message.key)))
+        headers.append((KEY, *key_value(message.key)))
     if timestamp is not None and says_more(message, timestamp):
         fits = timestamp < 1 << 63
-        headers.append((MILLISECONDS_HEADER, "i64" if fits else "string", timestamp if fits else str(timestamp)))
-    headers.append((UID_HEADER, "string", message.uid))
+        headers.append((MILLISECONDS, "i64" if fits else "string", timestamp if fits else str(timestamp)))
+    headers.append((UID, "string", message.uid))
     return headers
 
 
@@ -116,7 +104,7 @@ def _kept(headers: Sequence[Header], added: set[str]) -> list[Header]:
     kept: list[Header] = []
     for name, kind, value in headers:
         if name not in RESERVED:
-            if name not in added or name not in OURS or name == KEY_HEADER:
+            if name not in added or name not in OURS or name == KEY:
                 kept.append((name, kind, value))
         elif (renamed := RESERVED[name]) is not None:
             kept.append((renamed, *_as_json(kind, value)) if name == "x-death" else (renamed, kind, value))
@@ -137,14 +125,14 @@ def _merged(headers: list[Header]) -> Sequence[Header]:
     values: dict[str, list[Element]] = {}
     for name, kind, value in headers:
         values.setdefault(name, []).append((kind, value))
-    values.pop(TYPES_HEADER, None)
+    values.pop(TYPES, None)
     marks = {name: [kind for kind, _ in elements] for name, elements in values.items() if len(elements) > 1}
     merged: list[Header] = [
         (name, "array", tuple(elements)) if len(elements) > 1 else (name, *elements[0])
         for name, elements in values.items()
     ]
     uid = merged.pop()
-    return [*merged, (TYPES_HEADER, "string", json.dumps(marks, ensure_ascii=False, separators=(",", ":"))), uid]
+    return [*merged, (TYPES, "string", json.dumps(marks, ensure_ascii=False, separators=(",", ":"))), uid]
 
 
 def _bytes(name: str, text: str) -> bytes:

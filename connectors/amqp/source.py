@@ -123,6 +123,9 @@ class AmqpSource:
     def on_revoked(self, revoked: Callable[[], None]) -> None:
         """Do nothing: a channel that is lost is a lost source."""
 
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """Do nothing: a queue does not tell of what is no longer in it."""
+
     @property
     def read_ahead(self) -> int:
         """The bytes of complete messages that were read and are not settled."""

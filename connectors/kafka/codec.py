@@ -5,18 +5,17 @@ names of their own, each header of the message is one Kafka header under its own
 header's type is in one companion header, `fedbridge-types`.
 """
 
-import json
 from collections.abc import Callable, ItemsView, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
+from bridge.marks import Marks
 from bridge.message import Message, Type, Value
+from bridge.names import EXCHANGE, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
-from connectors.kafka.headers import EXCHANGE, PROPERTY_HEADERS, ROUTING_KEY, TYPES, UID, Headers, RecordHeaders
+from connectors.kafka.headers import Headers, RecordHeaders
 
 _OURS = frozenset({UID, TYPES})
-_SHAPES = 256  # shapes of headers that are remembered, of at most as many headers and characters of names:
-_SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024  # 3 MiB at the worst
 
 LAST_TIMESTAMP = 253_402_300_799_999
 """The end of the year 9999 in milliseconds. A record from beyond would keep its segment from ever expiring."""
@@ -32,7 +31,6 @@ class Record(NamedTuple):
 
 
 _Encode: TypeAlias = Callable[[str], bytes]
-_Shape: TypeAlias = tuple[tuple[str, ...], tuple[Type, ...]]  # the names and the types of a message's headers
 
 
 def _escaping(text: str) -> bytes:
@@ -43,7 +41,7 @@ class Encoder:
     """Makes records of messages, and remembers what messages have in common: where they came from, what headers."""
 
     def __init__(self) -> None:
-        self._marks: dict[_Shape, bytes | None] = {}
+        self._marks = Marks()
         self._exchange: str | None = None
         self._address: str | None = None
         self._origin: Headers = []
@@ -70,7 +68,7 @@ class Encoder:
             ):
                 return timestamp, own.given if named else [*own.given, (UID, uid.encode())]
         exchange, address = message.exchange, message.address
-        names = PROPERTY_HEADERS
+        names = PROPERTY_NAMES
         try:
             headers: Headers = [
                 (names[name], b"%d" % value if type(value) is int else encode(value))
@@ -95,13 +93,13 @@ class Encoder:
     def _add(self, given: Sequence[tuple[str, Type, Any]], headers: Headers, encode: _Encode) -> None:
         names, kinds, _ = zip(*given)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
         try:
-            mark = self._marks[names, kinds]
+            mark = self._marks.known[names, kinds]
         except KeyError:
             if not _OURS.isdisjoint(names):
                 if foreign := [header for header in given if header[0] not in _OURS]:
                     self._add(foreign, headers, encode)
                 return
-            mark = self._learn((names, kinds))
+            mark = self._marks.learn((names, kinds))
         add = headers.append
         for name, kind, value in given:
             if kind == "string":
@@ -112,16 +110,6 @@ class Encoder:
                 add((name, _native(kind, value, encode)))
         if mark is not None:
             add((TYPES, mark))
-
-    def _learn(self, shape: _Shape) -> bytes | None:
-        """Work out the mark of a shape, checking that Kafka can have the names, and remember it if it is not large."""
-        mark = _mark(shape)
-        names, _ = shape
-        if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
-            if len(self._marks) >= _SHAPES:
-                self._marks.clear()
-            self._marks[shape] = mark
-        return mark
 
 
 def _kept(timestamp: int | None) -> int | None:
@@ -135,18 +123,3 @@ def _native(kind: Type, value: Value, encode: _Encode) -> bytes | None:
     if kind == "void":
         return None
     return encode(text_of(kind, value))
-
-
-def _mark(shape: _Shape) -> bytes | None:
-    """The types of headers, if not all are strings: {"name":"i64"}, or a list where a name repeats with several.
-
-    Raises UnicodeEncodeError for a name, of a string or not, that is not text.
-    """
-    types: dict[str, list[str]] = {}
-    for name, kind in zip(*shape, strict=True):
-        name.encode()
-        types.setdefault(name, []).append(kind)
-    marks = {
-        name: kinds[0] if len(set(kinds)) == 1 else kinds for name, kinds in types.items() if set(kinds) != {"string"}
-    }
-    return json.dumps(marks, ensure_ascii=False, separators=(",", ":")).encode() if marks else None

@@ -1,4 +1,4 @@
-"""Names of record headers, and the headers of a record while nobody has looked at them."""
+"""The headers of a record while nobody has looked at them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias, overload
@@ -7,30 +7,6 @@ from bridge.message import Header
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 """Record headers as aiokafka's builder takes them: UTF-8 names that may repeat, and bytes or null."""
-
-PROPERTY_HEADERS = {
-    "content_type": "content-type",
-    "content_encoding": "amqp-content-encoding",
-    "delivery_mode": "amqp-delivery-mode",
-    "priority": "amqp-priority",
-    "correlation_id": "amqp-correlation-id",
-    "reply_to": "amqp-reply-to",
-    "expiration": "amqp-expiration",
-    "message_id": "amqp-message-id",
-    "timestamp": "amqp-timestamp",
-    "type": "amqp-type",
-    "user_id": "amqp-user-id",
-    "app_id": "amqp-app-id",
-    "cluster_id": "amqp-cluster-id",
-}
-"""The header of each standard property. The timestamp has one too, in milliseconds as decimal text: a record always has
-a timestamp, and only the header tells that the message had one."""
-
-EXCHANGE, ROUTING_KEY = "amqp-exchange", "amqp-routing-key"
-"""Where an AMQP message was published: present, even if empty, for what came by AMQP and for nothing else."""
-
-UID, TYPES = "fedbridge-uid", "fedbridge-types"
-"""Our own headers. A message's own headers of these names are left out: a reader finds ours, once."""
 
 Read: TypeAlias = Callable[[Headers], Sequence[Header]]
 """Types the headers of a record that are the message's own."""

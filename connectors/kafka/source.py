@@ -92,6 +92,7 @@ class KafkaSource:
         self._lookout = Lookout(broker.shown, wanted, self._settled_to)
         self._handing = False  # out: between an assignment and the next revocation
         self._tell_revoked: Callable[[], None] = lambda: None
+        self._tell_missed: Callable[[str, int], None] = lambda _reason, _count: None
         self._settled = asyncio.Event()
         self._hungry = asyncio.Event()
         self._loss: FedbridgeError | None = None
@@ -130,6 +131,10 @@ class KafkaSource:
     def on_revoked(self, revoked: Callable[[], None]) -> None:
         """As `bridge.ports.Source.on_revoked`: at each rebalance of the group."""
         self._tell_revoked = revoked
+
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """As `bridge.ports.Source.on_missed`: of records that expired before they were read."""
+        self._tell_missed = missed
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """As `bridge.ports.Source.receive`; the deliveries of a batch are of one partition."""
@@ -257,6 +262,7 @@ class KafkaSource:
                 offset=gone,
                 going_on_at=offset,
             )
+            self._tell_missed("expired", max(1, offset - gone))
         # It is committed at once: "latest" must not be a later one after a restart.
         self._assignment.begin(place, offset)
         self._commits.moved.set()

@@ -8,9 +8,10 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import strategies as st
 
 from bridge.message import Delivery, Element, Header, Message, Type, Value
+from bridge.names import PROPERTY_NAMES
 from bridge.values import text_of
 from connectors.kafka.decoder import Decoder
-from connectors.kafka.headers import PROPERTY_HEADERS, Headers
+from connectors.kafka.headers import Headers
 from tests.unit.connectors.kafka.records import CREATED
 
 UID = f"kafka:cluster/orders/3/0@{CREATED}"
@@ -65,14 +66,14 @@ _values = st.recursive(
     max_leaves=8,
 )
 _names = st.sampled_from(["a", "b", "fedbridge-uid", "fedbridge-types", "größe"]) | st.text().filter(
-    lambda name: name not in PROPERTY_HEADERS.values()  # to others such a header is the property
+    lambda name: name not in PROPERTY_NAMES.values()  # to others such a header is the property
 )
 _headers = st.lists(st.tuples(_names, _values).map(lambda item: (item[0], *item[1])), max_size=6)
 _properties = st.fixed_dictionaries(
     {},
     optional={
         name: st.integers(0, 9) if name in {"delivery_mode", "priority"} else _text | st.text()
-        for name in PROPERTY_HEADERS
+        for name in PROPERTY_NAMES
         if name != "timestamp"
     }
     | {"timestamp": st.integers(-(2**63), 2**64 * 1000)},

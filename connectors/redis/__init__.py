@@ -1,0 +1,1 @@
+"""Redis streams, read by consumer groups and written to, over connections of redis-py."""
