@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from config.brokers import BrokerSettings, choose_broker
 from config.files import read_value
 from config.loops import loop, same_broker
+from config.names import Names, names
 from config.positions import Path
-from config.rivals import Names, Reader, names, rivalry
+from config.rivals import Reader, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
 from config.templates import Template, TemplateField

@@ -3,16 +3,9 @@
 from typing import NamedTuple
 
 from config.mqtt import MqttSourceSettings
+from config.names import Names
 from config.redis import RedisSourceSettings
 from config.settings import SourceSettings
-
-
-class Names(NamedTuple):
-    """What a route's source is called at its broker where the configuration does not say so."""
-
-    client_id: str
-    group: str
-    consumer: str
 
 
 class Reader(NamedTuple):
@@ -28,12 +21,6 @@ class Rivalry(NamedTuple):
 
     key: str
     text: str
-
-
-def names(bridge: str, route: str, instance: str) -> Names:
-    """The names of a route's source by default (DESIGN section 5)."""
-    own = f"fedbridge.{bridge}.{route}"
-    return Names(f"{own}.source.{instance}", own, instance)
 
 
 def rivalry(first: Reader, second: Reader) -> Rivalry | None:
