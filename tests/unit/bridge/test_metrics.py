@@ -42,6 +42,17 @@ def test_a_batch_moves_the_counters_once() -> None:
     assert value("fedbridge_reconnects_total", labels) == 1
 
 
+def test_what_was_missed_is_counted_by_reason() -> None:
+    registry = CollectorRegistry()
+    meters = Metrics(registry, "1").route("orders")
+    meters.missed("trimmed", 3)
+    meters.missed("session_lost", 1)
+    meters.missed("trimmed", 2)
+    value = registry.get_sample_value
+    assert value("fedbridge_source_missed_total", {**ROUTE, "reason": "trimmed"}) == 5
+    assert value("fedbridge_source_missed_total", {**ROUTE, "reason": "session_lost"}) == 1
+
+
 def test_setbacks_are_counted_by_verdict_and_reason() -> None:
     registry = CollectorRegistry()
     lane = Metrics(registry, "1").route("orders").lane("kafka")
