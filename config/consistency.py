@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from config.brokers import BrokerSettings, choose_broker
 from config.files import read_value
 from config.loops import loop, same_broker
-from config.names import Names, names
-from config.positions import Path
-from config.rivals import Reader, rivalry
+from config.names import Names
+from config.positions import Path, dotted
+from config.rivals import End, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
 from config.templates import Template, TemplateField
@@ -155,24 +155,29 @@ def _loops(path: Path, brokers: Mapping[str, BrokerSettings | None], raw: _Raw) 
 
 
 def _rivals(brokers: Mapping[str, BrokerSettings | None], raw: _Raw) -> Iterator[tuple[Path, str]]:
-    """The sources that would take each other's messages: of routes that run, each is told once, of the first other."""
-    paths: list[tuple[str, str, str, str]] = [
-        ("routes", name, "from", kind)
+    """The ends of routes that would take each other's place; each is told once, of the first other."""
+    ends = [
+        (path, End(dotted(path), end, _names(path, raw)))
         for name in raw.keys(("routes",))
         if _runs(raw.at(("routes", name, "enabled")))
-        for kind in raw.keys(("routes", name, "from"))
-    ]
-    readers = [
-        (path, Reader(path[1], source, _names(path, raw)))
-        for path in paths
-        if (source := raw.source(path, path[-1])) is not None
+        for path, end in _ends(("routes", name), raw)
     ]
     told: set[Path] = set()
-    for (_, one), (path, other) in combinations(readers, 2):
+    for (_, one), (path, other) in combinations(ends, 2):
         found = rivalry(one, other)
-        if found is not None and path not in told and _meet(one.source, other.source, brokers):
+        if found is not None and path not in told and _meet(one.settings, other.settings, brokers):
             told.add(path)
             yield (*path, found.key), found.text
+
+
+def _ends(path: Path, raw: _Raw) -> Iterator[tuple[Path, SourceSettings | SinkSettings]]:
+    """The source and the targets of a route that may have rivals, as far as they are right."""
+    for kind in ("mqtt", "redis"):
+        if (source := raw.source((*path, "from", kind), kind)) is not None:
+            yield (*path, "from", kind), source
+        for at in _targets((*path, "to", kind), raw):
+            if (target := raw.sink(at, kind)) is not None:
+                yield at, target
 
 
 def _runs(enabled: Any) -> bool:
@@ -184,11 +189,13 @@ def _runs(enabled: Any) -> bool:
 def _names(path: Path, raw: _Raw) -> Names:
     """What a route's source is called by default; its path begins with the route's."""
     bridge = raw.text(("bridge", "name")) or BridgeSettings().name
-    return names(bridge, str(path[1]), raw.text(("bridge", "instance")) or "INSTANCE")
+    return Names(bridge, str(path[1]), raw.text(("bridge", "instance")) or "INSTANCE")
 
 
 def _meet(
-    one: SourceSettings, other: SourceSettings | SinkSettings, brokers: Mapping[str, BrokerSettings | None]
+    one: SourceSettings | SinkSettings,
+    other: SourceSettings | SinkSettings,
+    brokers: Mapping[str, BrokerSettings | None],
 ) -> bool:
     """Whether two ends are at one broker, as far as that can be known."""
     known = {name: broker for name, broker in brokers.items() if broker is not None}

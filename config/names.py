@@ -4,14 +4,32 @@ from typing import NamedTuple
 
 
 class Names(NamedTuple):
-    """The names of one route's source: of its queue or group, of its MQTT session, and of itself in a Redis group."""
+    """The names of one route of one replica: `instance` is `[bridge] instance`, else the host name."""
 
-    group: str
-    client_id: str
-    consumer: str
+    bridge: str
+    route: str
+    instance: str
 
+    @property
+    def group(self) -> str:
+        """The source's queue or group, which replicas share."""
+        return f"fedbridge.{self.bridge}.{self.route}"
 
-def names(bridge: str, route: str, instance: str) -> Names:
-    """The names by default, of a route of a replica: `instance` is `[bridge] instance`, else the host name."""
-    group = f"fedbridge.{bridge}.{route}"
-    return Names(group, f"{group}.source.{instance}", instance)
+    @property
+    def client_id(self) -> str:
+        """The source's MQTT session."""
+        return self.client_id_of("source")
+
+    @property
+    def consumer(self) -> str:
+        """The source in a Redis group."""
+        return self.instance
+
+    @property
+    def member(self) -> str:
+        """The source in a Kafka group, where it is a static member."""
+        return f"{self.bridge}.{self.route}.{self.instance}"
+
+    def client_id_of(self, role: str) -> str:
+        """An MQTT session: `role` is "source" or the name of a target."""
+        return f"{self.group}.{role}.{self.instance}"

@@ -6,7 +6,7 @@ from typing import Any
 from config.amqp import AmqpSourceSettings
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSourceSettings
-from config.names import names
+from config.names import Names
 from config.redis import RedisSourceSettings
 from config.settings import RouteSettings, Settings
 
@@ -50,7 +50,7 @@ def _mask(table: dict[str, Any], broker: BrokerSettings) -> None:
 
 
 def _fill(table: dict[str, Any], settings: Settings, name: str, route: RouteSettings, instance: str) -> None:
-    source, own = route.source.settings, names(settings.bridge.name, name, instance)
+    source, own = route.source.settings, Names(settings.bridge.name, name, instance)
     start = table["from"][source.kind]
     start["broker"] = settings.broker_name(source.broker, source.kind)
     if isinstance(source, AmqpSourceSettings):

@@ -41,7 +41,7 @@ def reading(source: KafkaSourceSettings, view: View) -> Iterator[Fact]:
     yield "duplicates", view.duplicates(why, "what comes again has the same fedbridge-uid")
     yield (
         "group",
-        f"member {view.member} is static: back within its session of {_SESSION} s it has its partitions at once, "
+        f"member {view.own.member} is static: back within its session of {_SESSION} s it has its partitions at once, "
         "and before that nobody else gets them; a second bridge of this instance fences the first off",
     )
     begin = "the earliest record" if source.start == "earliest" else "the end: what is there before is not relayed"

@@ -9,7 +9,7 @@ from config import RouteSettings, Settings
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
-from config.names import names
+from config.names import Names
 from config.settings import SinkSettings, SourceSettings
 from config.values import Kind
 
@@ -56,15 +56,14 @@ _ORDERED_BY: dict[Kind, str] = {"amqp": "", "kafka": "partition", "mqtt": "topic
 
 
 def _view(name: str, route: RouteSettings, settings: Settings) -> View:
-    source, targets, instance = route.source.settings, route.targets.settings, instance_of(settings)
+    source, targets = route.source.settings, route.targets.settings
     silent = [target for target in targets if isinstance(target, MqttSinkSettings) and target.qos == 0]
     asked = _brokers([target for target in targets if target not in silent], settings)
     told = _brokers(silent, settings)
     after = [f"{asked} confirmed"] if asked else []
     after += [f"it was sent to {told}"] if told else []
     return View(
-        names(settings.bridge.name, name, instance),
-        f"{settings.bridge.name}.{name}.{instance}",
+        Names(settings.bridge.name, name, instance_of(settings)),
         settings.broker_name(source.broker, source.kind),
         _brokers(targets, settings),
         " and ".join(after),

@@ -19,9 +19,7 @@ class View(NamedTuple):
     """A route as its source sees it."""
 
     own: Names
-    """What the source is called by default."""
-    member: str
-    """BRIDGE.ROUTE.INSTANCE."""
+    """What it is called by default."""
     broker: str
     """The name of the source's broker."""
     targets: str

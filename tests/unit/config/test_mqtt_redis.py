@@ -31,8 +31,10 @@ from tests.unit.config.configurations import BROKERS, MORE, ROUTE, loads, proble
         ("mqtt = { topics = ['a'], share = '' }", "mqtt.share: is empty"),
         ("mqtt = { topics = ['a'], client_id = '' }", "mqtt.client_id: is empty"),
         ("mqtt = { topics = ['a'], session_expiry = 60 }", "mqtt.session_expiry: a duration has a unit: \"60s\"?"),
-        ("mqtt = { topics = ['a'], session_expiry = '50000d' }", "mqtt.session_expiry: MQTT counts sessions up to "
-         "4294967295s, which is for ever"),
+        ("mqtt = { topics = ['a'], session_expiry = '50000d' }", "mqtt.session_expiry: MQTT counts the time of a "
+         "session in whole seconds, up to 4294967295"),
+        ("mqtt = { topics = ['a'], session_expiry = '500ms' }", "mqtt.session_expiry: MQTT counts the time of a "
+         "session in whole seconds, up to 4294967295"),
         ("mqtt = { topics = ['a'], sesion_expiry = '1d' }", "mqtt.sesion_expiry: unknown key (did you mean "
          "session_expiry?)"),
         ("mqtt = { topics = ['a'], broker = 'redis' }", "mqtt.broker: brokers.redis is redis, not mqtt"),
