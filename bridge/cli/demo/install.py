@@ -3,10 +3,12 @@
 Nothing is fetched twice: a second call finds everything and runs no tool at all.
 """
 
+import contextlib
 import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
