@@ -62,7 +62,11 @@ def _of_the_subscription(source: MqttSourceSettings) -> Iterator[Fact]:
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
         "max_queued_messages (1000) without a word; set it to 0 there",
     )
-    yield "properties", "none come from a broker that speaks MQTT 3.1.1 alone: topic and body are all there is"
+    yield (
+        "mqtt 3.1.1",
+        "a broker that speaks it alone gives topic and body, and no properties; retained messages come again at every "
+        "start, and a second client of this id is not told from a lost connection",
+    )
 
 
 def writing(target: MqttSinkSettings) -> Iterator[Fact]:
@@ -75,7 +79,11 @@ def writing(target: MqttSinkSettings) -> Iterator[Fact]:
             "confirmed means that the broker has taken it, whether anybody subscribes or not; what it keeps for "
             "subscribers that are away is its own to limit (Mosquitto: max_queued_messages, 1000)",
         )
-    yield "properties", "none reach a broker that speaks MQTT 3.1.1 alone: it is given topic and body"
+    yield (
+        "mqtt 3.1.1",
+        "a broker that speaks it alone is given topic and body, and no properties; what it refuses is LOST without a "
+        "word",
+    )
 
 
 def _overlapping(source: MqttSourceSettings) -> tuple[str, str] | None:

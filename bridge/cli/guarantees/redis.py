@@ -41,7 +41,7 @@ def reading(source: RedisSourceSettings, view: View) -> Iterator[Fact]:
     yield (
         "trimmed",
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed",
+        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost",
     )
 
 

@@ -34,7 +34,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         ON_ERROR,
         "  limits     mqtt: confirmed means that the broker has taken it, whether anybody subscribes or not; "
         "what it keeps for subscribers that are away is its own to limit (Mosquitto: max_queued_messages, 1000)",
-        "  properties mqtt: none reach a broker that speaks MQTT 3.1.1 alone: it is given topic and body",
+        "  mqtt 3.1.1 mqtt: a broker that speaks it alone is given topic and body, and no properties; what it "
+        "refuses is LOST without a word",
         "  durable    redis: as Redis is set up: confirmed means in its memory; without appendonly a restart "
         "loses it, with appendfsync everysec a crash the last second, a failover what the replica had not got",
         "  exchange   product_updates belongs to its publisher and is waited for (exchange_durable is not stated)",
@@ -69,7 +70,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  retained   retained messages come once, when a subscription is new",
         "  limits     a broker keeps only so much for a client that is slow or away: Mosquitto drops what is "
         "beyond max_queued_messages (1000) without a word; set it to 0 there",
-        "  properties none come from a broker that speaks MQTT 3.1.1 alone: topic and body are all there is",
+        "  mqtt 3.1.1 a broker that speaks it alone gives topic and body, and no properties; retained messages "
+        "come again at every start, and a second client of this id is not told from a lost connection",
         f"  order      amqp: kept per topic of the source, one after the other; {OVERTAKEN}",
         ON_ERROR,
         "  unroutable dead_letter: a message that the exchange has no binding for cannot be delivered: as "
@@ -88,7 +90,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  start      0: a group that is created begins with all that is there",
         '  no_body    json: an entry without a field "body" is relayed with its fields as a JSON object for a body',
         "  trimmed    what is trimmed or deleted before it was read is LOST in silence, while it was pending "
-        "LOST and counted as trimmed",
+        "LOST and counted as trimmed; a stream or group that is deleted is made again, read from its beginning, and "
+        "counted as group_lost",
         f"  order      amqp: kept per stream of the source, one after the other; {OVERTAKEN}",
         ON_ERROR,
         "  unroutable dead_letter: a message that the exchange has no binding for cannot be delivered: as "

@@ -39,8 +39,9 @@ def test_a_session_keeps_what_is_published_and_what_is_in_hand(tmp_path: Path) -
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
         "max_queued_messages (1000) without a word; set it to 0 there"
     ]
-    assert facts(text, "properties") == [
-        "none come from a broker that speaks MQTT 3.1.1 alone: topic and body are all there is"
+    assert facts(text, "mqtt 3.1.1") == [
+        "a broker that speaks it alone gives topic and body, and no properties; retained messages come again at every "
+        "start, and a second client of this id is not told from a lost connection"
     ]
     assert facts(text, "share") == facts(text, "overlap") == []
 
@@ -123,8 +124,11 @@ def test_from_mqtt_to_everything_else(tmp_path: Path) -> None:
         "subscribers that are away is its own to limit (Mosquitto: max_queued_messages, 1000)"
     )
     assert facts(text, "limits")[1:] == [f"b: {limits}", f"c: {limits}"]
-    reach = "none reach a broker that speaks MQTT 3.1.1 alone: it is given topic and body"
-    assert facts(text, "properties")[1:] == [f"{name}: {reach}" for name in "bcd"]
+    given = (
+        "a broker that speaks it alone is given topic and body, and no properties; what it refuses is LOST without a "
+        "word"
+    )
+    assert facts(text, "mqtt 3.1.1")[1:] == [f"{name}: {given}" for name in "bcd"]
     assert facts(text, "trimmed") == ["s: about 1000 entries are kept: the oldest go, read by its groups or not"]
     durable = (
         "as Redis is set up: confirmed means in its memory; without appendonly a restart loses it, with appendfsync "
@@ -169,7 +173,7 @@ def test_a_redis_group(tmp_path: Path, start: str, begins: str) -> None:
     ]
     assert facts(text, "trimmed") == [
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed"
+        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost"
     ]
     assert facts(text, "order") == [
         "kafka: kept per key; without a key only within a partition, of messages from one stream of the source; "
