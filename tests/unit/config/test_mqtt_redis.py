@@ -128,6 +128,14 @@ def test_logins_of_all_but_kafka_are_no_mistakes(tmp_path: Path, kind: str, logi
     assert broker.login() == ("u" if "username" in login else None, "p")
 
 
+def test_a_window_is_no_larger_than_the_packet_identifiers_of_mqtt(tmp_path: Path) -> None:
+    route = "[routes.x]\nfrom.mqtt.topics = ['t']\nto.mqtt.topic = 'u'\nwindow.messages = {}\n"
+    assert problems(tmp_path, MORE + route.format(65536)) == [
+        "FILE:12:8: routes.x.window.messages: is 65536, not 65535 or less"
+    ]
+    loads(tmp_path, MORE + route.format(65535))
+
+
 def test_a_quality_of_service_may_come_from_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "fedbridge.toml"
     file.write_text(f"{MORE}[routes.x]\nfrom.mqtt.topics = ['t']\nto.mqtt = {{ topic = 'u', qos = '${{QOS}}' }}\n")
