@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bridge.cli.demo import kafka, mosquitto, rabbitmq, redis
 from bridge.cli.demo.debian import Say
 from bridge.cli.demo.errors import Unavailable
-from bridge.cli.demo.install import Files, provide
+from bridge.cli.demo.install import Files, alone, provide
 from bridge.cli.demo.kafka import Kafka, class_archive, make_class_archive
 from bridge.cli.demo.mosquitto import Mosquitto
 from bridge.cli.demo.process import Process
@@ -132,9 +132,10 @@ class Brokers:
 def files(say: Say) -> Files:
     """Everything that private brokers need, made available; raises Unavailable with what to install."""
     found = provide(say)
-    if not class_archive(found.kafka).exists():
-        say("making Kafka start faster: archiving its classes (once)")
-        make_class_archive(found.kafka)
+    with alone(found.kafka.cache / "archive.lock"):
+        if not class_archive(found.kafka).exists():
+            say("making Kafka start faster: archiving its classes (once)")
+            make_class_archive(found.kafka)
     return found
 
 

@@ -3,10 +3,12 @@
 Nothing is fetched twice: a second call finds everything and runs no tool at all.
 """
 
+import contextlib
 import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,14 +88,21 @@ def cache_folder() -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time into a `with` block of that lock file; the others wait, for as long as it takes."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def provide(say: Say) -> Files:
     """Find all brokers' files, installing what is missing; one at a time for one cache folder.
 
     Raises Unavailable, naming what is missing and the command that installs it.
     """
     cache = cache_folder()
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache / "lock"):
         unpacked = cache / "debian"
         jars = cache / f"kafka-{KAFKA_VERSION}"
         if packages := _missing(unpacked, jars):
