@@ -108,7 +108,7 @@ class RedisSource:
 
     @property
     def lag(self) -> int | None:
-        """Entries that the group has not been given or not acknowledged, as of the last look; None if nobody can tell."""
+        """Entries not given to the group or not acknowledged by it, as of the last look; None if nobody can tell."""
         return self._lag.known
 
     def on_revoked(self, revoked: Callable[[], None]) -> None:
