@@ -1,6 +1,7 @@
-"""The sends of a sink whose outcomes somebody awaits, and the news that lets others go on. Everything on one loop.
+"""What a sink has been given and has no outcome yet, whatever its protocol: the accounting of every connector's sink.
 
-For sinks whose brokers confirm messages one by one or in ranges: AMQP, Redis.
+A send is a `Submission`, settled message by message as the broker answers; `Sends` are those that somebody awaits, the
+room that they leave, and the news that lets others go on. Everything on one loop.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from typing import Final
 from bridge.errors import Disconnected, FedbridgeError, RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Verdict
 
-_OPEN, _SETTLED = 0, 1
 _MOST: Final = 2  # sends; while one is on its way the next waits, and what comes then fills a larger one
+_OPEN, _SETTLED = 0, 1
 
 
 class Submission:
@@ -19,6 +20,8 @@ class Submission:
 
     A message is DELIVERED until something else is said of it; its outcome is final once it is settled.
     """
+
+    __slots__ = ("_states", "future", "messages", "open", "outcomes")
 
     def __init__(self, messages: Sequence[Message], future: "asyncio.Future[Sequence[Outcome]]") -> None:
         self.messages = messages
@@ -42,8 +45,10 @@ class Submission:
             self.open -= self._states.count(_OPEN, start, stop)
             self._states[start:stop] = b"\x01" * len(positions)
         else:
-            for position in positions:
-                self.settle(position)
+            fresh = self.unsettled(positions)
+            self.open -= len(fresh)
+            for position in fresh:
+                self._states[position] = _SETTLED
 
     def say(self, position: int, outcome: Outcome) -> None:
         """Say what will become of a message; the first word that is not DELIVERED stands."""
