@@ -33,12 +33,12 @@ class RedisSourceKit:
 
     async def publish(self, bodies: Sequence[bytes], headers: Sequence[Header] = ()) -> None:
         async with Client.from_url(self._server.url) as client:
-            given = fields_of(Message(None, "uid", headers=headers))
+            given: dict[Any, Any] = {**fields_of(Message(None, "uid", headers=headers))}
             del given[b"fedbridge-null"], given[b"fedbridge-uid"]
             for at in range(0, len(bodies), 500):
                 async with client.pipeline(transaction=False) as pipeline:
                     for body in bodies[at : at + 500]:
-                        pipeline.xadd(self._stream, {b"body": body, **given})
+                        pipeline.xadd(self._stream, given | {b"body": body})
                     await pipeline.execute()
 
     async def left(self) -> int:
