@@ -1,9 +1,9 @@
 """Whether a route would read again what it writes: its target is its own source. Pure.
 
 A fixed name decides it alone. Of a template it is asked what it gives for the messages that this source has: `{topic}`,
-`{exchange}`, `{routing_key}` and `{address}` are known then, the latter by the binding keys, and every other field is
-taken for a word that nothing names, and for its default where it has one. What a template gives only for some messages
-may therefore still be the source, and is not refused here; nor is a loop that takes several routes.
+`{stream}`, `{exchange}`, `{routing_key}` and `{address}` are known then, by binding keys and topic filters too, and
+every other field is taken for a word that nothing names, and for its default where it has one. What a template gives
+only for some messages may therefore still be the source, and is not refused here; nor is a loop of several routes.
 """
 
 import re
@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings
+from config.filters import overlap
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.mqtt import MqttSinkSettings, MqttSourceSettings
+from config.redis import RedisSinkSettings, RedisSourceSettings
 from config.settings import SinkSettings, SourceSettings
 from config.templates import Template
 
 _WORD = "fedbridge-any-word"
-"""What stands for a value that nobody knows: a legal topic, exchange and word of a routing key."""
+"""What stands for a value that nobody knows: a legal topic, level of one, exchange and word of a routing key."""
 
 _ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
 _AGAIN = "this route would read again what it writes"
@@ -31,7 +34,7 @@ class Loop(NamedTuple):
 
 
 def same_broker(one: BrokerSettings, other: BrokerSettings) -> bool:
-    """Whether two entries name one broker: they share an address and, for AMQP, the virtual host."""
+    """Whether two entries name one broker: they share an address, and AMQP's virtual host or Redis's database."""
     return bool(_places(one) & _places(other))
 
 
@@ -43,7 +46,11 @@ def loop(source: SourceSettings, target: SinkSettings, own_queue: str) -> Loop |
     if isinstance(source, AmqpSourceSettings) and isinstance(target, AmqpSinkSettings):
         return _amqp_loop(source, target, source.queue or own_queue)
     if isinstance(source, KafkaSourceSettings) and isinstance(target, KafkaSinkSettings):
-        return _kafka_loop(source, target)
+        return _loop_through("topic", target.topic, *_topics(source))
+    if isinstance(source, MqttSourceSettings) and isinstance(target, MqttSinkSettings):
+        return _loop_through("topic", target.topic, *_filtered(source))
+    if isinstance(source, RedisSourceSettings) and isinstance(target, RedisSinkSettings):
+        return _loop_through("stream", target.stream, source.streams, source.streams.__contains__)
     return None
 
 
@@ -61,14 +68,17 @@ def _amqp_loop(source: AmqpSourceSettings, target: AmqpSinkSettings, queue: str)
     return None
 
 
-def _kafka_loop(source: KafkaSourceSettings, target: KafkaSinkSettings) -> Loop | None:
-    if _is_field(target.topic, "topic", "address"):
-        return Loop("topic", f"the message goes back to the topic that it came from: {_AGAIN}")
-    topics, reads = _topics(source)
-    for topic in topics:
-        for name in _renderings(target.topic, {"topic": topic, "address": topic}):
-            if reads(name):
-                return Loop("topic", f"topic {name.replace(_WORD, '…')} is its own source: {_AGAIN}")
+def _loop_through(noun: str, name: Template, read: Sequence[str], reads: Callable[[str], bool]) -> Loop | None:
+    """The loop through a topic or a stream: the `noun` of the target's key, of the field and of the sentence.
+
+    `read` are some that the source reads, and `reads` tells of any.
+    """
+    if _is_field(name, noun, "address"):
+        return Loop(noun, f"the message goes back to the {noun} that it came from: {_AGAIN}")
+    for came_by in read:
+        for written in _renderings(name, {noun: came_by, "address": came_by}):
+            if reads(written):
+                return Loop(noun, f"{noun} {written.replace(_WORD, '…')} is its own source: {_AGAIN}")
     return None
 
 
@@ -87,6 +97,21 @@ def _topics(source: KafkaSourceSettings) -> tuple[Sequence[str], Callable[[str],
     pattern = re.compile(source.pattern)
     example = re.sub(r"\\(.)", r"\1", _ANYTHING.sub(_WORD, source.pattern))
     return [example if pattern.fullmatch(example) else _WORD], lambda name: pattern.fullmatch(name) is not None
+
+
+def _filtered(source: MqttSourceSettings) -> tuple[Sequence[str], Callable[[str], bool]]:
+    """Topics that the source reads, and whether it reads a topic: a topic is a filter too, without wildcards.
+
+    Of `#` the topic above it is tried, and those one and two levels below.
+    """
+    examples: list[str] = []
+    for each in source.topics:
+        levels = [_WORD if level == "+" else level for level in each.split("/")]
+        if levels[-1] == "#":
+            examples += ["/".join(levels[:-1] + [_WORD] * below) for below in (0, 1, 2)]
+        else:
+            examples.append("/".join(levels))
+    return examples, lambda name: any(overlap(each, name) for each in source.topics)
 
 
 def _written(source: AmqpSourceSettings, target: AmqpSinkSettings) -> Iterator[tuple[str, str]]:

@@ -2,38 +2,84 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from config.tables import Table
 from config.templates import Template
 from config.values import Duration, Kind, Name, Whole
 
-_LONGEST = 65_535  # bytes of an MQTT string
+_LONGEST = 65_535  # bytes of an MQTT string (MQTT 5, 1.5.4), and the largest packet identifier (2.2.1)
+_FOR_EVER = 0xFFFF_FFFF  # seconds; a session of this expiry never ends (MQTT 5, 3.1.2.11.2)
+
+
+def _string(text: str) -> str:
+    """A UTF-8 encoded string as MQTT has them (MQTT 5, 1.5.4)."""
+    if "\0" in text:
+        raise ValueError("holds a NUL, which MQTT does not carry")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueError("holds what is not UTF-8, which MQTT does not carry") from None
+    if size > _LONGEST:
+        raise ValueError(f"has {size} bytes, and MQTT carries at most {_LONGEST}")
+    return text
 
 
 def _filter(text: str) -> str:
-    """A topic filter (MQTT 5, section 4.7): `+` is a whole level, `#` the whole last one."""
+    """A topic filter (MQTT 5, 4.7.1): `+` is a whole level, `#` the whole last one and all below."""
     levels = text.split("/")
-    if not text or "\0" in text:
-        raise ValueError("a topic filter is not empty and holds no NUL")
-    if len(text.encode("utf-8", "surrogatepass")) > _LONGEST:
-        raise ValueError(f"a topic filter has at most {_LONGEST} bytes")
     if levels[0] == "$share":
-        raise ValueError('write share = "NAME" and the filter alone')
+        raise ValueError('for a shared subscription write share = "NAME" and here the filter alone')
     if any("+" in level and level != "+" for level in levels):
-        raise ValueError("+ stands for a whole level: between slashes, or alone")
+        raise ValueError("+ stands for a whole level: alone between slashes")
     if any("#" in level for level in levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
-        raise ValueError("# stands for all further levels: alone at the end, after a slash")
+        raise ValueError("# stands for all further levels: alone, at the end, after a slash")
     return text
 
 
 def _share(text: str) -> str:
-    if not text or any(sign in text for sign in "/+#\0"):
-        raise ValueError("the name of a share is not empty and holds no /, + or #")
+    """The name of a share (MQTT 5, 4.8.2)."""
+    if any(sign in text for sign in "/+#"):
+        raise ValueError("the name of a share holds no /, + or #")
     return text
 
 
-TopicFilter = Annotated[str, AfterValidator(_filter)]
+def _topic(template: Template) -> Template:
+    """A topic to publish to (MQTT 5, 4.7), as far as it is known before there is a message."""
+    if template.fixed == "":
+        raise ValueError("is empty")
+    literals = [part if isinstance(part, str) else part.default or "" for part in template.parts]
+    _string("".join(part for part in template.parts if isinstance(part, str)))
+    for literal in literals:
+        _string(literal)
+        if "+" in literal or "#" in literal:
+            raise ValueError("a message is published to one topic: + and # are for subscriptions")
+    if literals[0].startswith("$"):
+        raise ValueError("a topic that begins with $ is the broker's own")
+    return template
+
+
+def _quality(value: object) -> object:
+    """A quality of service, as a number or, from the environment, as text."""
+    found = int(value) if isinstance(value, str) and value in ("0", "1") else value
+    if isinstance(found, bool) or found not in (0, 1):
+        raise ValueError("not 0 or 1, the qualities of service there are here")
+    return found
+
+
+def _expiry(seconds: float) -> float:
+    if seconds > _FOR_EVER:
+        raise ValueError(f"MQTT counts sessions up to {_FOR_EVER}s, which is for ever")
+    return seconds
+
+
+Quality = Annotated[Literal[0, 1], BeforeValidator(_quality)]
+"""How surely a message is handed over: 0 is once at most, 1 once at least."""
+
+MqttString = Annotated[str, Field(min_length=1), AfterValidator(_string)]
+"""A text that MQTT can carry."""
+
+TopicFilter = Annotated[MqttString, AfterValidator(_filter)]
 """What an MQTT subscription asks for: a topic, or one with the wildcards `+` and `#`."""
 
 
@@ -44,17 +90,17 @@ class MqttSourceSettings(Table):
 
     broker: Name | None = Field(None, description="May be left out where one MQTT broker is declared.")
     topics: list[TopicFilter] = Field(min_length=1, description="Topic filters, with + and # as MQTT has them.")
-    qos: Literal[0, 1] = Field(
+    qos: Quality = Field(
         1,
         description="1: what is not acknowledged comes again. 0: nothing does. What is published with 2 comes with 1.",
     )
-    share: Annotated[str, AfterValidator(_share)] | None = Field(
+    share: Annotated[MqttString, AfterValidator(_share)] | None = Field(
         None, description="The name of a shared subscription: replicas with the same one share the messages."
     )
-    client_id: Annotated[str, Field(min_length=1, max_length=_LONGEST)] | None = Field(
+    client_id: MqttString | None = Field(
         None, description="Whose session it is. Default: fedbridge.BRIDGE.ROUTE.source.INSTANCE."
     )
-    session_expiry: Duration = Field(
+    session_expiry: Annotated[Duration, AfterValidator(_expiry)] = Field(
         86_400.0, description="How long the broker keeps the session, and messages for it, while the bridge is away."
     )
 
@@ -62,6 +108,9 @@ class MqttSourceSettings(Table):
     def _coherent(self) -> Self:
         if twice := sorted({topic for topic in self.topics if self.topics.count(topic) > 1}):
             raise ValueError(f"topic filter {twice[0]} is there twice")
+        if self.share is not None:
+            for topic in self.topics:
+                _string(f"$share/{self.share}/{topic}")
         return self
 
 
@@ -72,11 +121,11 @@ class MqttSinkSettings(Table):
 
     broker: Name | None = Field(None, description="May be left out where one MQTT broker is declared.")
     name: Name = Field("mqtt", description="The target's name in logs and metrics.")
-    topic: Template = Field(description="The topic, a template.")
-    qos: Literal[0, 1] = Field(1, description="1: confirmed by the broker. 0: sent, and nobody knows.")
+    topic: Annotated[Template, AfterValidator(_topic)] = Field(description="The topic, a template.")
+    qos: Quality = Field(1, description="1: confirmed by the broker. 0: sent, and nobody knows.")
     retain: bool | None = Field(
         None, description="Whether the broker keeps it for later subscribers. Default: as a message from MQTT says."
     )
-    max_in_flight: Annotated[Whole, Field(ge=1)] | None = Field(
+    max_in_flight: Annotated[Whole, Field(ge=1, le=_LONGEST)] | None = Field(
         None, description="Messages unconfirmed at most. Default: the window, and what the broker allows."
     )

@@ -13,9 +13,15 @@ _ENTRY = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
 
 
 def _start(text: str) -> str:
-    if text != "$" and not _ENTRY.fullmatch(text):
-        raise ValueError('"0" is the beginning, "$" the end, else an entry id such as "1700000000000-0"')
+    if text != "$" and not (_ENTRY.fullmatch(text) and all(int(part) < 2**64 for part in text.split("-"))):
+        raise ValueError('not "0" (the beginning), "$" (the end) or the id of an entry, such as "1700000000000-0"')
     return text
+
+
+def _stream(template: Template) -> Template:
+    if template.fixed == "":
+        raise ValueError("is empty")
+    return template
 
 
 class RedisSourceSettings(Table):
@@ -59,7 +65,7 @@ class RedisSinkSettings(Table):
 
     broker: Name | None = Field(None, description="May be left out where one Redis is declared.")
     name: Name = Field("redis", description="The target's name in logs and metrics.")
-    stream: Template = Field(description="The stream, a template.")
+    stream: Annotated[Template, AfterValidator(_stream)] = Field(description="The stream, a template.")
     max_length: Annotated[Whole, Field(ge=1)] | None = Field(
         None, description="Entries that the stream keeps, about: the oldest are trimmed. Default: all."
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 from config.amqp import AmqpSourceSettings
 from config.brokers import BrokerSettings
+from config.mqtt import MqttSourceSettings
+from config.redis import RedisSourceSettings
 from config.settings import RouteSettings, Settings
 
 MASK = "***"
@@ -24,7 +26,7 @@ def effective(settings: Settings, instance: str) -> dict[str, Any]:
     for name, broker in settings.brokers.items():
         _mask(data["brokers"][name], broker)
     for name, route in settings.routes.items():
-        _fill(data["routes"][name], settings, name, route)
+        _fill(data["routes"][name], settings, name, route, instance)
     return data
 
 
@@ -46,7 +48,7 @@ def _mask(table: dict[str, Any], broker: BrokerSettings) -> None:
         table["password"] = MASK
 
 
-def _fill(table: dict[str, Any], settings: Settings, name: str, route: RouteSettings) -> None:
+def _fill(table: dict[str, Any], settings: Settings, name: str, route: RouteSettings, instance: str) -> None:
     source, own = route.source.settings, f"fedbridge.{settings.bridge.name}.{name}"
     start = table["from"][source.kind]
     start["broker"] = settings.broker_name(source.broker, source.kind)
@@ -57,6 +59,11 @@ def _fill(table: dict[str, Any], settings: Settings, name: str, route: RouteSett
             start["queue"] = source.queue or own
         for key in _NOT_CREATED if not source.declares else _TEMPORARY if source.exclusive else ():
             del start[key]
+    elif isinstance(source, MqttSourceSettings):
+        start["client_id"] = source.client_id or f"{own}.source.{instance}"
+    elif isinstance(source, RedisSourceSettings):
+        start["group"] = source.group or own
+        start["consumer"] = source.consumer or instance
     else:
         start["group"] = source.group or own
     for target in route.targets.settings:

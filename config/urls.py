@@ -68,7 +68,7 @@ class BrokerUrl:
         login, _, hosts = authority.rpartition("@")
         username, password = _login(login)
         if kind != "kafka" and "," in hosts:
-            raise ValueError(f"one address in a URL of {kind}; write a list of URLs for several")
+            raise ValueError(f"{kind}:// takes one address; write a list of URLs for several")
         addresses = tuple(_address(host, _PORTS[kind]) for host in hosts.split(","))
         return cls(kind, addresses, _path(kind, path), username, password)
 
@@ -111,7 +111,7 @@ def _path(kind: Kind, path: str) -> str:
             raise ValueError("after its address a Redis URL has the number of a database, as in redis://HOST:PORT/0")
         return str(int(path or "0"))
     if path:
-        raise ValueError(f"a URL of {kind} ends after its addresses")
+        raise ValueError(f"{kind}:// ends after its address; leave out the rest")
     return ""
 
 

@@ -1,7 +1,8 @@
 """Real brokers for every test that asks for them: started once, or at the endpoints that the environment gives.
 
-`brokers` (one session), `amqp_url`, `kafka_bootstrap`, `kafka_topic`, `unique`; `own_rabbitmq` and `own_kafka` are
-fresh processes for tests that stop or kill one. Their methods block: `await asyncio.to_thread(own_kafka.restart)`.
+`brokers` (one session), `amqp_url`, `kafka_bootstrap`, `kafka_topic`, `mqtt_url`, `redis_url`, `unique`;
+`own_rabbitmq`, `own_kafka`, `own_mosquitto` and `own_redis` are fresh processes for tests that stop or kill one.
+Their methods block: `await asyncio.to_thread(own_kafka.restart)`.
 """
 
 import contextlib
@@ -20,7 +21,9 @@ from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.install import Files
 from bridge.cli.demo.kafka import Kafka
+from bridge.cli.demo.mosquitto import Mosquitto
 from bridge.cli.demo.rabbitmq import RabbitMQ
+from bridge.cli.demo.redis import Redis
 
 _NEED_FILES = {"brokers", "broker_files"}
 
@@ -50,9 +53,9 @@ def broker_files() -> Files:
 
 @pytest.fixture(scope="session")
 def brokers() -> Iterator[Brokers]:
-    """RabbitMQ and Kafka for the whole session."""
-    with demo_brokers.running(say) as both:
-        yield both
+    """All brokers for the whole session."""
+    with demo_brokers.running(say) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +66,16 @@ def amqp_url(brokers: Brokers) -> str:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(brokers: Brokers) -> str:
     return brokers.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def mqtt_url(brokers: Brokers) -> str:
+    return brokers.mqtt_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(brokers: Brokers) -> str:
+    return brokers.redis_url
 
 
 @pytest.fixture
@@ -115,3 +128,23 @@ def own_kafka(broker_files: Files) -> Iterator[Kafka]:
         with contextlib.closing(broker):
             broker.start()
             yield broker
+
+
+@pytest.fixture
+def own_mosquitto(broker_files: Files) -> Iterator[Mosquitto]:
+    """A running Mosquitto that this test may stop, kill and restart (0.1 s), and that saves at every change."""
+    with tempfile.TemporaryDirectory(prefix="fedbridge-mosquitto-", ignore_cleanup_errors=True) as folder:
+        broker = Mosquitto(broker_files.mosquitto, Path(folder), durable=True)
+        with contextlib.closing(broker):
+            broker.start()
+            yield broker
+
+
+@pytest.fixture
+def own_redis(broker_files: Files) -> Iterator[Redis]:
+    """A running Redis that this test may stop, kill and restart (0.1 s), and that loses nothing it answered."""
+    with tempfile.TemporaryDirectory(prefix="fedbridge-redis-", ignore_cleanup_errors=True) as folder:
+        server = Redis(broker_files.redis, Path(folder), fsync="always")
+        with contextlib.closing(server):
+            server.start()
+            yield server

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from bridge.wiring import instance_of
 from config import RouteSettings, Settings
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
-from config.kafka import KafkaSinkSettings
+from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.mqtt import MqttSinkSettings, MqttSourceSettings
+from config.redis import RedisSinkSettings, RedisSourceSettings
 from config.settings import SinkSettings, SourceSettings
 
 
@@ -35,7 +37,12 @@ def _facts(name: str, route: RouteSettings, settings: Settings) -> Iterator[tupl
             yield "exchange", note
 
 
-_ALWAYS_THERE = {"amqp": ("routing_key", "exchange", "address"), "kafka": ("topic", "address")}
+_ALWAYS_THERE = {
+    "amqp": ("routing_key", "exchange", "address"),
+    "kafka": ("topic", "address"),
+    "mqtt": ("topic", "address"),
+    "redis": ("stream", "address"),
+}
 """The template fields that every message of a kind of source has."""
 
 _ON_ERROR = {
@@ -59,7 +66,11 @@ def _at(end: SourceSettings | SinkSettings, settings: Settings) -> str:
 
 def _source(route: str, source: SourceSettings, settings: Settings) -> str:
     own = f"fedbridge.{settings.bridge.name}.{route}"
-    if not isinstance(source, AmqpSourceSettings):
+    if isinstance(source, MqttSourceSettings):
+        return f"topics {', '.join(source.topics)}"
+    if isinstance(source, RedisSourceSettings):
+        return f"streams {', '.join(source.streams)} as group {source.group or own}"
+    if isinstance(source, KafkaSourceSettings):
         what = f"topics matching {source.pattern}" if source.topics is None else f"topic {', '.join(source.topics)}"
         return f"{what} as group {source.group or own}"
     queue = f"queue {source.queue or own}"
@@ -92,6 +103,10 @@ def _target(source: SourceSettings, target: SinkSettings) -> str:
         own = "no key" if source.kind == "amqp" else "the message's own key"
         key = own if target.key is None else f"key {target.key}"
         return f"topic {target.topic} ({missing}), {key}"
+    if isinstance(target, MqttSinkSettings):
+        return f"topic {target.topic}"
+    if isinstance(target, RedisSinkSettings):
+        return f"stream {target.stream}"
     exchange = f"exchange {target.exchange}" if target.exchange.text else "the default exchange"
     own = "the message's own routing key" if source.kind == "amqp" else "an empty routing key"
     key = own if target.routing_key is None else f"routing key {target.routing_key}"
@@ -104,7 +119,9 @@ def _delivery(name: str, route: RouteSettings, settings: Settings) -> Iterator[t
     confirmers = " and ".join(
         dict.fromkeys(settings.broker_name(target.broker, target.kind) for target in route.targets.settings)
     )
-    if not isinstance(source, AmqpSourceSettings):
+    if isinstance(source, MqttSourceSettings | RedisSourceSettings):
+        yield "delivery", f"acknowledged at {origin} only after {confirmers} confirmed"
+    elif isinstance(source, KafkaSourceSettings):
         yield "delivery", f"at least once: committed at {origin} only after {confirmers} confirmed"
         yield (
             "duplicates",

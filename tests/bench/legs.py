@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.cli.demo import brokers, install
+from bridge.cli.demo.debian import Say
 from bridge.cli.demo.rabbitmq import RabbitMQ
 from tests.bench import ends
 from tests.bench.ends import Load, Names, Place, Target
@@ -29,7 +30,7 @@ class Leg(NamedTuple):
     title: str
     messages: int
     """In each run: enough for 1.5 s and more."""
-    place: Callable[[install.Say, Path], AbstractContextManager[Place]]
+    place: Callable[[Say, Path], AbstractContextManager[Place]]
     load: Callable[[Place, Names, int], AbstractAsyncContextManager[Load]]
     target: Callable[[Place, Names], AbstractAsyncContextManager[Target]]
     ours: Relay
@@ -37,14 +38,14 @@ class Leg(NamedTuple):
 
 
 @contextmanager
-def _both(say: install.Say, _folder: Path) -> Iterator[Place]:
+def _both(say: Say, _folder: Path) -> Iterator[Place]:
     """Give the endpoints of the environment, else brokers of our own."""
     with brokers.running(say) as both:
         yield Place(both.amqp_url, both.kafka_bootstrap)
 
 
 @contextmanager
-def _own_rabbitmq(say: install.Say, folder: Path) -> Iterator[Place]:
+def _own_rabbitmq(say: Say, folder: Path) -> Iterator[Place]:
     """Give a RabbitMQ of our own with the shovel plugin."""
     home = folder / "rabbitmq"
     home.mkdir()

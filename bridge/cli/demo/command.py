@@ -18,8 +18,9 @@ from bridge.cli import Exit
 from bridge.cli.demo import brokers as real
 from bridge.cli.demo import kept
 from bridge.cli.demo.brokers import Brokers
+from bridge.cli.demo.debian import Say
 from bridge.cli.demo.errors import Unavailable
-from bridge.cli.demo.install import Say, cache_folder
+from bridge.cli.demo.install import cache_folder
 from bridge.cli.demo.report import arrivals, tallies
 from bridge.cli.demo.story import Findings, Story
 
@@ -64,8 +65,8 @@ def _play(keep: bool, messages: int, say: Say) -> None:
 def _tell(brokers: Brokers, keep: bool, messages: int, say: Say) -> bool:
     """Play the story and print what came of it; whether all is well. With `keep`, and if it is, all stays up."""
     for name, url in brokers.endpoints.items():
-        say(f"{'RabbitMQ' if 'AMQP' in name else 'Kafka'} answers at {url}")
-    own = brokers.rabbitmq is not None and brokers.kafka is not None
+        say(f"{real.KINDS[name].name} answers at {url}")
+    own = len(brokers.private) == len(real.KINDS)
     story = Story(brokers, say, tag="" if own else f"-{secrets.token_hex(3)}", outlives=keep)
     with contextlib.ExitStack() as undo:
         undo.callback(story.close)
@@ -95,9 +96,11 @@ def _leave(brokers: Brokers, story: Story, say: Say) -> None:
     kept.write(_record(), kept.note(processes, brokers.folder, brokers.endpoints))
     for process in processes:
         process.release()
-    print(f"RabbitMQ  {brokers.amqp_url}")
-    print(f"Kafka     {brokers.kafka_url}, topic {story.topic}")
-    print(f"bridge    http://127.0.0.1:{story.admin_port}/metrics, {story.config}")
+    print(f"RabbitMQ   {brokers.amqp_url}")
+    print(f"Kafka      {brokers.kafka_url}, topic {story.topic}")
+    print(f"Mosquitto  {brokers.mqtt_url}")
+    print(f"Redis      {brokers.redis_url}")
+    print(f"bridge     http://127.0.0.1:{story.admin_port}/metrics, {story.config}")
     say(f"everything stays up; end it with: {_STOP}")
 
 
@@ -113,7 +116,7 @@ def _start_brokers(say: Say) -> None:
     if record.processes:
         say(f"the brokers stay up; end them with: {_STOP}")
     else:
-        say(f"{' and '.join(record.endpoints)} are set: nothing was started")
+        say(f"{', '.join(record.endpoints)} are set: nothing was started")
 
 
 def _left_up(brokers: Brokers) -> kept.Record:

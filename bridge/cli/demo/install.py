@@ -8,17 +8,18 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bridge.cli.demo import debian
+from bridge.cli.demo.debian import FETCH_SECONDS, Say
 from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.process import run
 
 KAFKA_VERSION = "3.9.1"
 _OLDEST_JAVA = 11
-_APT_SECONDS = 900.0
-_POLICY = Path("/usr/sbin/policy-rc.d")
+_PLACES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")  # Debian has mosquitto in /usr/sbin
 
 _POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -37,9 +38,6 @@ _POM = f"""\
 </project>
 """
 
-Say = Callable[[str], None]
-"""Takes one line of progress."""
-
 
 class RabbitFiles(NamedTuple):
     """Where RabbitMQ is: `home` holds sbin/, and `root` is what its packages were unpacked into (`/`: installed)."""
@@ -57,11 +55,25 @@ class KafkaFiles(NamedTuple):
     cache: Path
 
 
+class Program(NamedTuple):
+    """A broker that is one program, and the folders of its libraries where it was unpacked and not installed."""
+
+    path: str
+    libraries: tuple[Path, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """The environment to start it with."""
+        found = [*map(str, self.libraries), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+        return {**os.environ, "LD_LIBRARY_PATH": ":".join(found)} if self.libraries else dict(os.environ)
+
+
 class Files(NamedTuple):
-    """What a broker is started from."""
+    """What each broker is started from."""
 
     rabbit: RabbitFiles
     kafka: KafkaFiles
+    mosquitto: Program
+    redis: Program
 
 
 def cache_folder() -> Path:
@@ -76,37 +88,68 @@ def cache_folder() -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time into a `with` block of that lock file; the others wait, for as long as it takes."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def provide(say: Say) -> Files:
-    """Find both brokers' files, installing what is missing; one at a time for one cache folder.
+    """Find all brokers' files, installing what is missing; one at a time for one cache folder.
 
     Raises Unavailable, naming what is missing and the command that installs it.
     """
     cache = cache_folder()
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache / "lock"):
         unpacked = cache / "debian"
         jars = cache / f"kafka-{KAFKA_VERSION}"
-        packages = [] if _rabbit(Path("/")) or _rabbit(unpacked) else ["rabbitmq-server"]
-        if not shutil.which("java"):
-            packages.append("default-jre-headless")
-        if not shutil.which("mvn") and not jars.exists():
-            packages.append("maven")
-        if packages:
-            _debian_packages(packages, unpacked, say)
-        rabbit = _rabbit(Path("/")) or _rabbit(unpacked)
-        if rabbit is None:
+        if packages := _missing(unpacked, jars):
+            debian.install(packages, unpacked, say)
+        rabbit = _rabbit(unpacked)
+        mosquitto, redis = program("mosquitto", unpacked), program("redis-server", unpacked)
+        if rabbit is None or mosquitto is None or redis is None:
             raise Unavailable(
-                "RabbitMQ's package is installed, but there is no /usr/lib/rabbitmq/lib/rabbitmq_server-*"
+                "Debian's packages rabbitmq-server, mosquitto and redis-server are installed, but one of them brought "
+                "no /usr/lib/rabbitmq/lib/rabbitmq_server-*, mosquitto or redis-server"
             )
         version = _java_version()
         if not jars.exists():
             _fetch_jars(jars, say)
-        return Files(rabbit, KafkaFiles("java", version, jars, cache))
+        return Files(rabbit, KafkaFiles("java", version, jars, cache), mosquitto, redis)
 
 
-def _rabbit(root: Path) -> RabbitFiles | None:
-    homes = sorted((root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
-    return RabbitFiles(homes[-1], root) if homes else None
+def program(name: str, unpacked: Path) -> Program | None:
+    """Find a program by $PATH, else in Debian's places, else in a package of the same name that was unpacked."""
+    root = unpacked / name
+    found = shutil.which(name) or shutil.which(name, path=_places(Path("/")))
+    if found:
+        return Program(found)
+    found = shutil.which(name, path=_places(root))
+    return Program(found, tuple(sorted(root.glob("usr/lib/*-linux-gnu*")))) if found else None
+
+
+def _places(root: Path) -> str:
+    return ":".join(str(root / place) for place in _PLACES)
+
+
+def _missing(unpacked: Path, jars: Path) -> list[str]:
+    """The Debian packages that are needed and not there."""
+    missing = [] if _rabbit(unpacked) else ["rabbitmq-server"]
+    missing += [name for name in ("mosquitto", "redis-server") if program(name, unpacked) is None]
+    if not shutil.which("java"):
+        missing.append("default-jre-headless")
+    if not shutil.which("mvn") and not jars.exists():
+        missing.append("maven")
+    return missing
+
+
+def _rabbit(unpacked: Path) -> RabbitFiles | None:
+    for root in (Path("/"), unpacked / "rabbitmq-server"):
+        if homes := sorted((root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
+            return RabbitFiles(homes[-1], root)
+    return None
 
 
 def _java_version() -> str:
@@ -120,60 +163,6 @@ def _java_version() -> str:
     return version
 
 
-def _debian_packages(packages: Sequence[str], unpacked: Path, say: Say) -> None:
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    missing = f"missing: {', '.join(packages)}; install with: sudo {' '.join(command)}"
-    if not shutil.which("apt-get"):
-        raise Unavailable(f"{missing} (this system has no apt-get: install them by its own means)")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    try:
-        if os.geteuid() == 0:
-            say(f"installing {', '.join(packages)} with apt-get (some minutes, once)")
-            with _no_services():
-                run(["apt-get", "-qq", "update"], env=env, seconds=_APT_SECONDS)
-                run(command, env=env, seconds=_APT_SECONDS)
-        elif list(packages) == ["rabbitmq-server"]:
-            say(f"unpacking RabbitMQ's Debian packages into {unpacked} (no root needed; once)")
-            _unpack(unpacked)
-        else:
-            raise Unavailable(missing)
-    except Unavailable as error:
-        raise Unavailable(missing if str(error) == missing else f"{missing}\n{error}") from None
-
-
-@contextlib.contextmanager
-def _no_services() -> Iterator[None]:
-    """Keep Debian's packages from starting system services: policy-rc.d says no (101); one that is there stays."""
-    if _POLICY.exists():
-        yield
-        return
-    _POLICY.write_text("#!/bin/sh\nexit 101\n")
-    _POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        _POLICY.unlink()
-
-
-def _unpack(target: Path) -> None:
-    """Unpack rabbitmq-server and what it needs beyond the installed packages into a folder, without root."""
-    plan = run(["apt-get", "install", "-s", "--no-install-recommends", "rabbitmq-server"])
-    names = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
-    part = target.with_name("debian.part")
-    shutil.rmtree(part, ignore_errors=True)
-    debs = part / "debs"
-    debs.mkdir(parents=True)
-    run(["sh", "-c", 'cd "$0" && apt-get download "$@"', str(debs), *names], seconds=_APT_SECONDS)
-    for deb in sorted(debs.glob("*.deb")):
-        run(["dpkg", "-x", str(deb), str(part)])
-    shutil.rmtree(debs)
-    for script in [part / "usr/lib/erlang/bin/erl", *part.glob("usr/lib/erlang/erts-*/bin/erl")]:
-        # Debian writes the installed place into the script.
-        text = script.read_text("utf-8")
-        script.write_text(text.replace("ROOTDIR=/usr/lib/erlang", "ROOTDIR=${ERL_ROOTDIR:-/usr/lib/erlang}"), "utf-8")
-    part.rename(target)
-
-
 def _fetch_jars(jars: Path, say: Say) -> None:
     say(f"fetching Kafka {KAFKA_VERSION} with Maven (once)")
     part = jars.with_name(f"{jars.name}.part")
@@ -183,7 +172,7 @@ def _fetch_jars(jars: Path, say: Say) -> None:
     pom.write_text(_POM, "utf-8")
     run(
         ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={part}"],
-        seconds=_APT_SECONDS,
+        seconds=FETCH_SECONDS,
     )
     if not (part / f"kafka_2.13-{KAFKA_VERSION}.jar").exists():
         raise Unavailable(f"Maven ended well, but brought no kafka_2.13-{KAFKA_VERSION}.jar into {part}")

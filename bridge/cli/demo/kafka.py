@@ -65,7 +65,7 @@ class Kafka:
     def wait_ready(self) -> None:
         """Wait until the broker answers and is part of its cluster: topics can be made."""
         assert self._broker is not None, "launch comes first"  # noqa: S101
-        wait_until(self._answers, f"Kafka to answer on {self.bootstrap}", self._broker)
+        wait_until(lambda: speaks("127.0.0.1", self.port), f"Kafka to answer on {self.bootstrap}", self._broker)
 
     def start(self) -> None:
         """Start the broker and wait until it answers."""
@@ -103,9 +103,6 @@ class Kafka:
         settings = [f"-Dlog4j.configuration=file:{self.folder}/log4j.properties", "-Djava.net.preferIPv4Stack=true"]
         command = [self._files.java, *options, *settings, "-cp", jars, "kafka.Kafka", "server.properties"]
         self._broker = Process("Kafka", command, self.log, cwd=self.folder, outlives=self._outlives)
-
-    def _answers(self) -> bool:
-        return answers(self.port, _metadata_request(), _has_brokers)
 
     def _properties(self, controller_port: int) -> str:
         lines = {
@@ -148,6 +145,11 @@ def make_class_archive(files: KafkaFiles) -> None:
             broker.close()
     if part.exists():
         part.rename(archive)
+
+
+def speaks(host: str, port: int) -> bool:
+    """Whether a Kafka broker that is part of its cluster answers there within a second."""
+    return answers(host, port, _metadata_request(), _has_brokers)
 
 
 def _metadata_request() -> bytes:

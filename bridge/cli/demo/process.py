@@ -142,11 +142,10 @@ def free_port() -> int:
     raise Unavailable(f"no free TCP port between {_PORTS[0]} and {_PORTS[-1]} on 127.0.0.1")
 
 
-def answers(port: int, request: bytes, right: Callable[[bytes], bool]) -> bool:
-    """Whether what listens on that port of 127.0.0.1 answers the request, within a second, with the right bytes."""
+def answers(host: str, port: int, request: bytes, right: Callable[[bytes], bool]) -> bool:
+    """Whether what listens there answers the request, within a second, with the right bytes."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 1) as connection:
-            connection.settimeout(1)
+        with socket.create_connection((host, port), 1) as connection:
             connection.sendall(request)
             return right(connection.recv(4096))
     except OSError:

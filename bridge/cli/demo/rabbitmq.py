@@ -55,7 +55,7 @@ class RabbitMQ:
     def wait_ready(self) -> None:
         """Wait until the node answers AMQP."""
         assert self._node is not None, "launch comes first"  # noqa: S101
-        wait_until(self._answers, f"RabbitMQ to answer on 127.0.0.1:{self.port}", self._node)
+        wait_until(lambda: speaks("127.0.0.1", self.port), f"RabbitMQ to answer on 127.0.0.1:{self.port}", self._node)
 
     def start(self) -> None:
         """Start the node and wait until it answers."""
@@ -91,9 +91,6 @@ class RabbitMQ:
         """Run rabbitmqctl against this node and return what it printed."""
         return run([str(self._files.home / "sbin/rabbitmqctl"), *arguments], env=self._env, seconds=_CTL_SECONDS)
 
-    def _answers(self) -> bool:
-        return answers(self.port, _PROTOCOL_HEADER, lambda reply: reply[:1] == bytes([_METHOD_FRAME]))
-
     def _process(self, name: str, command: list[str], log: Path) -> Process:
         return Process(name, command, log, env=self._env, cwd=self.folder, outlives=self._outlives)
 
@@ -122,3 +119,8 @@ class RabbitMQ:
             # Makes the script become the Erlang machine instead of staying as its parent.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+
+def speaks(host: str, port: int) -> bool:
+    """Whether an AMQP 0-9-1 broker answers there within a second."""
+    return answers(host, port, _PROTOCOL_HEADER, lambda reply: reply[:1] == bytes([_METHOD_FRAME]))

@@ -24,7 +24,8 @@ def test_the_ten_line_route_loads() -> None:
 def test_the_long_example_loads() -> None:
     routes = load(FOLDER / "fedbridge.example.toml", {}).routes
     legs = {(route.source.settings.kind, target.kind) for route in routes.values() for target in route.targets.settings}
-    assert legs == {(source, target) for source in ("amqp", "kafka") for target in ("amqp", "kafka")}
+    between = {(source, target) for source in ("amqp", "kafka") for target in ("amqp", "kafka")}
+    assert legs == between | {("mqtt", "kafka"), ("mqtt", "redis"), ("redis", "mqtt")}
 
 
 def test_the_long_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:

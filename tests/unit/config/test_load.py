@@ -80,8 +80,8 @@ def test_one_line_that_is_wrong(tmp_path: Path, line: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("broker", "told"),
     [
-        ("url = 'localhost'", "FILE:9:1: brokers.more.url: is not a broker's URL; write amqp://HOST:PORT/VHOST or "
-         "kafka://HOST:PORT,HOST:PORT"),
+        ("url = 'localhost'", "FILE:9:1: brokers.more.url: is not a broker's URL; write amqp://HOST:PORT/VHOST, "
+         "kafka://HOST:PORT,HOST:PORT, mqtt://HOST:PORT or redis://HOST:PORT/DATABASE"),
         ("url = 'amqp://u:SECRET@h:x'", "FILE:9:1: brokers.more.url: a port is a number from 1 to 65535; write "
          "special characters in its user name and password as %XX, or put them into username and password"),
         ("url = ['kafka://a', 5]", "FILE:9:21: brokers.more.url[1]: is not text"),
@@ -114,10 +114,14 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
     [
         ("from.amqp = { exchnage = 'x' }", ["FILE:6:15: routes.x.from.amqp.exchnage: unknown key "
          "(did you mean exchange?)"]),
-        ("from.mqtt = { topics = ['x'] }", ["FILE:6:6: routes.x.from.mqtt: unknown key (known are amqp, kafka)"]),
-        ("from = {}", ["FILE:6:1: routes.x.from: a route has one source: from.amqp or from.kafka"]),
+        ("from.nats = { topics = ['x'] }", ["FILE:6:6: routes.x.from.nats: unknown key "
+         "(known are amqp, kafka, mqtt, redis)"]),
+        ("from.mqtt = { topics = ['x'] }", ["FILE:6:6: routes.x.from.mqtt: no mqtt broker is declared; name one with "
+         "broker = …"]),
+        ("from = {}", ["FILE:6:1: routes.x.from: a route has one source: from.amqp, from.kafka, from.mqtt or "
+         "from.redis"]),
         ("from.kafka = { topics = ['x'] }\nfrom.amqp.queue = 'q'", ["FILE:6:1: routes.x.from: a route has one source: "
-         "from.amqp or from.kafka"]),
+         "from.amqp, from.kafka, from.mqtt or from.redis"]),
         ("from.kafka = {}", ["FILE:6:6: routes.x.from.kafka: needs topics or a pattern"]),
         ("from.kafka = { topics = ['x'], pattern = 'x' }", ["FILE:6:6: routes.x.from.kafka: needs topics or a pattern, "
          "not both"]),
@@ -160,7 +164,8 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
         ("to.kafka = [{ topic = 'x' }, { name = 'b', topci = 'x' }]", ["FILE:7:30: routes.x.to.kafka[1]: needs topic",
          "FILE:7:44: routes.x.to.kafka[1].topci: unknown key (did you mean topic?)"]),
         ("to.kafka = 'x'", ["FILE:7:4: routes.x.to.kafka: is \"x\", not a table"]),
-        ("to.kafka = []", ["FILE:7:1: routes.x.to: a route has at least one target: to.amqp or to.kafka"]),
+        ("to.kafka = []", ["FILE:7:1: routes.x.to: a route has at least one target: to.amqp, to.kafka, to.mqtt "
+         "or to.redis"]),
         ("to.kafka = [{ topic = 'x' }, { topic = 'y' }]", ["FILE:7:1: routes.x.to: two targets are named kafka; "
          "give each a name of its own"]),
         ("to.kafka = { topic = 5 }", ["FILE:7:14: routes.x.to.kafka.topic: is 5, not text"]),

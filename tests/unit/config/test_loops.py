@@ -14,9 +14,17 @@ OWN = "fedbridge.b.r"
 
 
 def found(source: dict[str, Any], target: dict[str, Any]) -> Loop | None:
-    kind = "kafka" if "topic" in target else "amqp"
+    kind = "kafka" if "topic" in target else "redis" if "stream" in target else "amqp"
+    return between(kind, source, target)
+
+
+def between(kind: str, source: dict[str, Any], target: dict[str, Any]) -> Loop | None:
     start, end = FromTable.model_validate({kind: source}), ToTable.model_validate({kind: target})
     return loop(start.settings, end.settings[0], OWN)
+
+
+def through_mqtt(topics: list[str], topic: str, **more: Any) -> Loop | None:
+    return between("mqtt", {"topics": topics, **more}, {"topic": topic})
 
 
 def exchange(kind: str, *keys: str, **more: Any) -> dict[str, Any]:
@@ -59,6 +67,11 @@ def exchange(kind: str, *keys: str, **more: Any) -> dict[str, Any]:
         (exchange("fanout", queue="q"), {"exchange": "", "routing_key": "q"}),
         (exchange("fanout"), {"exchange": "", "routing_key": OWN}),
         (exchange("direct", "q", queue="q"), {"exchange": ""}),
+        ({"streams": ["a", "b"]}, {"stream": "b"}),
+        ({"streams": ["a"]}, {"stream": "{stream}"}),
+        ({"streams": ["a"]}, {"stream": "{address:x}"}),
+        ({"streams": ["a", "copy:a"]}, {"stream": "copy:{stream}"}),
+        ({"streams": ["a:new"]}, {"stream": "a:{header.state:new}"}),
     ],
 )
 def test_a_route_that_reads_what_it_writes(source: dict[str, Any], target: dict[str, Any]) -> None:
@@ -88,10 +101,58 @@ def test_a_route_that_reads_what_it_writes(source: dict[str, Any], target: dict[
         ({"queue": "q"}, {"exchange": "e", "routing_key": "q"}),
         ({"queue": "q"}, {"exchange": "", "routing_key": "{header.reply}"}),
         ({"queue": "q"}, {"exchange": "{exchange}", "routing_key": "q"}),
+        ({"streams": ["a", "b"]}, {"stream": "c"}),
+        ({"streams": ["a"]}, {"stream": "copy:{stream}"}),
+        ({"streams": ["a"]}, {"stream": "{key}"}),
+        ({"streams": ["{stream}"]}, {"stream": "{{stream}}-"}),
     ],
 )
 def test_a_route_that_does_not(source: dict[str, Any], target: dict[str, Any]) -> None:
     assert found(source, target) is None
+
+
+@pytest.mark.parametrize(
+    ("topics", "topic"),
+    [
+        (["a", "b"], "b"),
+        (["a/+"], "a/b"),
+        (["a/#"], "a"),
+        (["a/#"], "a/b/c"),
+        (["#"], "copy"),
+        (["+"], "{header.device}"),
+        (["a/+"], "a/{header.device}"),
+        (["#"], "copy/{topic}"),
+        (["a/+"], "{topic}"),
+        (["a/+"], "{address:x}"),
+        (["a/#"], "{topic}/copy"),
+        (["+/a", "+/a/copy"], "{topic}/copy"),
+        (["#"], "x{topic}"),
+        (["a/#"], "{topic}x/y"),
+        (["a/+/b"], "a/{header.device:x}/b"),
+    ],
+)
+def test_a_route_that_reads_the_topics_it_writes(topics: list[str], topic: str) -> None:
+    assert through_mqtt(topics, topic) is not None
+    assert through_mqtt(topics, topic, share="group") is not None, "another replica would read it"
+
+
+@pytest.mark.parametrize(
+    ("topics", "topic"),
+    [
+        (["a", "b"], "c"),
+        (["a/+"], "a"),
+        (["a/+"], "a/b/c"),
+        (["+"], "a/b"),
+        (["a/+"], "copy/{topic}"),
+        (["a/+"], "{topic}/copy"),
+        (["a/#"], "copy/{topic}"),
+        (["a/b"], "a/{header.device}"),
+        (["$SYS/#"], "sys/{topic}"),
+        (["+/+"], "{header.all}"),
+    ],
+)
+def test_a_route_that_reads_other_topics(topics: list[str], topic: str) -> None:
+    assert through_mqtt(topics, topic) is None
 
 
 def test_between_systems_there_is_no_loop() -> None:
@@ -108,6 +169,8 @@ def test_between_systems_there_is_no_loop() -> None:
         (exchange("fanout"), {"exchange": "e"}, "exchange", "exchange e is its own source"),
         ({"queue": "q"}, {"exchange": "", "routing_key": "q"}, "routing_key", "into queue q, its own source"),
         (exchange("direct", "q", queue="q"), {"exchange": ""}, "exchange", "into queue q, its own source"),
+        ({"streams": ["a", "a:…"]}, {"stream": "a:…"}, "stream", "stream a:… is its own source"),
+        ({"streams": ["a"]}, {"stream": "{stream}"}, "stream", "goes back to the stream that it came from"),
     ],
 )
 def test_what_is_said_of_it(source: dict[str, Any], target: dict[str, Any], key: str, text: str) -> None:
@@ -116,6 +179,15 @@ def test_what_is_said_of_it(source: dict[str, Any], target: dict[str, Any], key:
     assert told.key == key
     assert text in told.text
     assert told.text.endswith("this route would read again what it writes")
+
+
+def test_what_is_said_of_a_loop_through_mqtt() -> None:
+    assert through_mqtt(["a/#"], "{topic}/copy") == Loop(
+        "topic", "topic a/copy is its own source: this route would read again what it writes"
+    )
+    assert through_mqtt(["a/+"], "a/x-{header.h}") == Loop(
+        "topic", "topic a/x-… is its own source: this route would read again what it writes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +200,11 @@ def test_what_is_said_of_it(source: dict[str, Any], target: dict[str, Any], key:
         ("kafka://a,b", "kafka://b,c", True),
         ("kafka://a", "kafka://b", False),
         (["amqp://a", "amqp://b"], "amqp://b", True),
+        ("mqtt://u@h", "mqtt://H:1883/", True),
+        ("mqtt://h", "mqtt://h:1884", False),
+        ("redis://h", "redis://H:6379/0", True),
+        ("redis://h/1", "redis://h/01", True),
+        ("redis://h/1", "redis://h/2", False),
     ],
 )
 def test_two_entries_for_one_broker(one: object, other: object, same: bool) -> None:

@@ -23,7 +23,13 @@ def written(url: BrokerUrl) -> str:
 
 urls = st.builds(
     BrokerUrl, st.just("amqp"), st.tuples(addresses), st.text(min_size=1, max_size=12), credentials, credentials
-) | st.builds(BrokerUrl, st.just("kafka"), st.lists(addresses, min_size=1, max_size=4).map(tuple), st.just(""))
+) | st.one_of(
+    st.builds(BrokerUrl, st.just("kafka"), st.lists(addresses, min_size=1, max_size=4).map(tuple), st.just("")),
+    st.builds(BrokerUrl, st.just("mqtt"), st.tuples(addresses), st.just(""), credentials, credentials),
+    st.builds(
+        BrokerUrl, st.just("redis"), st.tuples(addresses), st.integers(0, 999_999).map(str), credentials, credentials
+    ),
+)
 
 
 @given(urls)
@@ -55,6 +61,11 @@ def test_any_text_parses_or_is_a_value_error(text: str, with_scheme: bool) -> No
         ("amqp://u@h/a%2Fb", BrokerUrl("amqp", (("h", 5672),), "a/b", "u")),
         ("amqp://u:@h", BrokerUrl("amqp", (("h", 5672),), "/", "u", "")),
         ("kafka://a,b:9093", BrokerUrl("kafka", (("a", 9092), ("b", 9093)))),
+        ("mqtt://u:p@h", BrokerUrl("mqtt", (("h", 1883),), "", "u", "p")),
+        ("mqtt://h:1884/", BrokerUrl("mqtt", (("h", 1884),))),
+        ("redis://h", BrokerUrl("redis", (("h", 6379),), "0")),
+        ("redis://:p@h:1/", BrokerUrl("redis", (("h", 1),), "0", None, "p")),
+        ("redis://u:p@[::1]/15", BrokerUrl("redis", (("::1", 6379),), "15", "u", "p")),
     ],
 )
 def test_the_forms(text: str, expected: BrokerUrl) -> None:
@@ -66,15 +77,23 @@ def test_the_forms(text: str, expected: BrokerUrl) -> None:
     [
         ("localhost:5672", "not a broker's URL; write amqp://"),
         ("amqps://h", r"TLS \(amqps\) does not work yet"),
-        ("redis://h", "not the scheme of a broker that works yet; write"),
+        ("mqtts://h", r"TLS \(mqtts\) does not work yet; use mqtt://"),
+        ("rediss://h", r"TLS \(rediss\) does not work yet; use redis://"),
+        ("nats://h", "not the scheme of a broker that works yet; write"),
+        ("mqqt://h", r"not the scheme of a broker that works yet \(did you mean mqtt\?\); write"),
         ("ampq://h", r"not the scheme of a broker that works yet \(did you mean amqp\?\); write"),
         ("amqp://", "needs a host"),
         ("amqp://h:x", "a port is a number from 1 to 65535"),
         ("amqp://h:0", "a port is a number from 1 to 65535"),
         ("amqp://h:65536", "a port is a number from 1 to 65535"),
         ("amqp://h:5672?heartbeat=5", r"takes no \?options"),
-        ("amqp://a,b", "one address in an AMQP URL"),
-        ("kafka://a/b", "ends after its addresses"),
+        ("amqp://a,b", "amqp:// takes one address; write a list of URLs"),
+        ("mqtt://a,b", "mqtt:// takes one address; write a list of URLs"),
+        ("kafka://a/b", "kafka:// ends after its address"),
+        ("mqtt://a/b", "mqtt:// ends after its address"),
+        ("redis://a/b", "a Redis URL has the number of a database"),
+        ("redis://a/-1", "a Redis URL has the number of a database"),
+        ("redis://a/0/1", "a Redis URL has the number of a database"),
         ("amqp://a b", "no spaces"),
         ("amqp://a_b^c", "a host name holds"),
         ("amqp://h/%ff", "not UTF-8"),

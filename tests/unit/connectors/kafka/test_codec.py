@@ -185,14 +185,3 @@ def test_what_is_remembered_changes_nothing(messages: list[Message]) -> None:
     remembering = Encoder()
     for message in messages:
         assert _attempt(remembering, message) == _attempt(Encoder(), message)
-
-
-def test_what_is_remembered_is_bounded_in_bytes() -> None:
-    encoder = Encoder()
-    for number in range(3000):
-        encoder.encode(Message(b"", "u", headers=((f"h{number}", "i8", 1),)))
-    assert 0 < len(encoder._marks) <= 256
-    kept = set(encoder._marks)
-    encoder.encode(Message(b"", "u", headers=(("x" * 1025, "i8", 1),)))
-    encoder.encode(Message(b"", "u", headers=(("x", "i8", 1),) * 65))
-    assert set(encoder._marks) == kept

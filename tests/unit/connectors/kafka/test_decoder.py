@@ -252,13 +252,3 @@ def test_what_is_remembered_changes_nothing(some: list[Headers]) -> None:
     remembering = Decoder("c")
     for headers in some:
         assert remembering.headers(headers) == Decoder("c").headers(headers)
-
-
-def test_what_is_remembered_is_bounded_in_bytes() -> None:
-    decoder = Decoder("c")
-    for number in range(3000):
-        decoder.headers([("fedbridge-types", b'{"h":"i%d"}' % number)])
-    assert 0 < len(decoder._marks) <= 256
-    kept = set(decoder._marks)
-    decoder.headers([("fedbridge-types", b" " * 1025)])
-    assert set(decoder._marks) == kept
