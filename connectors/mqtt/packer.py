@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Outcome, Verdict
-from bridge.templates import Text
+from bridge.templates import lacking, render_text
+from config.templates import Template
 from connectors.mqtt.codec import Encoder
 from connectors.mqtt.rules import topic_fault
 from connectors.mqtt.terms import MOST
@@ -43,22 +44,25 @@ class Packed(NamedTuple):
 
 
 class Packer:
-    """Packs batches of messages, each with the topic that `topic` gives, and remembers topics."""
+    """Packs batches of messages, each to the topic that a template gives, and remembers topics."""
 
-    def __init__(self, topic: Text, encoder: Encoder) -> None:
-        self._topic = topic
+    def __init__(self, topic: Template, encoder: Encoder) -> None:
+        self._template = topic
+        self._render = render_text(topic)
         self._encoder = encoder
-        self._topics: dict[str | None, bytes | Outcome] = {}
+        self._topics: dict[str, bytes | Outcome] = {}
 
     def pack(self, messages: Sequence[Message], mids: Sequence[int] | None) -> Packed:
         """Pack a batch, with a packet identifier for each message, or none at QoS 0."""
-        render, topics, add = self._topic, self._topics, self._encoder.add
+        render, topics, add = self._render, self._topics, self._encoder.add
         packed = Packed([], positions := [], [])
         parts: list[bytes] = []
         size = 0
         for position, message in enumerate(messages):
             name = render(message)
-            topic = topics.get(name) or self._learn(name)
+            topic = topics.get(name) if name is not None else self._lacking(message)
+            if topic is None:
+                topic = self._learn(name or "")
             if isinstance(topic, Outcome):
                 packed.refused.append((position, topic))
                 continue
@@ -76,12 +80,13 @@ class Packer:
             packed.blocks.append(b"".join(parts))
         return packed
 
-    def _learn(self, name: str | None) -> bytes | Outcome:
+    def _lacking(self, message: Message) -> Outcome:
+        return Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, message))
+
+    def _learn(self, name: str) -> bytes | Outcome:
         """Work out how a packet to a topic begins, or why none can, and remember it."""
         topic: bytes | Outcome
-        if name is None:
-            topic = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field that its topic is made of")
-        elif fault := topic_fault(name):
+        if fault := topic_fault(name):
             topic = Outcome(Verdict.REJECTED, "bad_topic", f"the topic {fault}: {name!a:.80}")
         else:
             raw = name.encode()

@@ -93,6 +93,11 @@ def words(code: int) -> str:
     return f"{_WORDS.get(code) or (fault.words if fault else 'unknown reason')} ({code:#04x})"
 
 
+def advice(code: int) -> str:
+    """Say what to do about a reason code that stands for a fault of the route."""
+    return _FAULTS[code].advice
+
+
 def refusal(broker: str, code: int, block: bytes) -> Outcome:
     """Give the outcome of a message whose PUBACK has that code and that block of properties."""
     verdict, reason = _REFUSALS.get(code, _OTHERWISE)
@@ -133,12 +138,12 @@ def broken(broker: str, code: int) -> Disconnected:
 def refused_subscription(broker: str, code: int, topic: str, *, version: int) -> RouteFault | Disconnected:
     """Make the error of a topic filter that was not granted, by its code in the SUBACK."""
     if code == 0x87 or version < 5:  # 3.1.1 has one code for everything
-        advice = f"grant the user to subscribe to {topic}"
-        return RouteFault(f"{broker}: it refused to subscribe to {topic}: {words(code)}: {advice}", "forbidden")
+        text = f"{broker}: it refused the subscription to {topic}: {words(code)}: let the user subscribe to it"
+        return RouteFault(text, "forbidden")
     if (fault := _FAULTS.get(code)) is not None:
-        text = f"{broker}: it refused to subscribe to {topic}: {fault.words} ({code:#04x}): {fault.advice}"
+        text = f"{broker}: it refused the subscription to {topic}: {words(code)}: {fault.advice}"
         return RouteFault(text, fault.reason)
-    return Disconnected(f"{broker}: it refused to subscribe to {topic}: {words(code)}", "refused")
+    return Disconnected(f"{broker}: it refused the subscription to {topic}: {words(code)}", "refused")
 
 
 def _fault(broker: str, code: int, client_id: str, said: str) -> RouteFault | None:
@@ -149,5 +154,5 @@ def _fault(broker: str, code: int, client_id: str, said: str) -> RouteFault | No
     return RouteFault(text, fault.reason, final=fault.reason == "taken_over")
 
 
-def _sentence(broker: str, text: str, said: str, advice: str = "") -> str:
-    return ": ".join(part for part in (broker, text, said[:200], advice) if part)
+def _sentence(broker: str, text: str, said: str, remedy: str = "") -> str:
+    return ": ".join(part for part in (broker, text, said[:200], remedy) if part)

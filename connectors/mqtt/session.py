@@ -117,6 +117,10 @@ class Session:
         await self._until(lambda: mid in self._granted, "subscribing")
         return self._granted.pop(mid or 0, [])
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for the end of subscriptions, and wait for nothing."""
+        self._client.unsubscribe(list(filters))
+
     async def ping(self, doing: str) -> None:
         """Wait until the broker has dealt with everything that was written; raises Disconnected.
 

@@ -4,14 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
+from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
-from bridge.templates import render_text
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings
 from connectors.mqtt import reasons
@@ -19,7 +20,6 @@ from connectors.mqtt.codec import Encoder
 from connectors.mqtt.connection import connected
 from connectors.mqtt.packer import Mids, Packer
 from connectors.mqtt.past import Past
-from connectors.mqtt.sends import Sends, Submission
 from connectors.mqtt.session import TICK, Session
 from connectors.mqtt.terms import Terms
 
@@ -29,7 +29,7 @@ UNWRITTEN: Final = 1 << 20
 _COST: Final = "only topic and body of a message are published, and what the broker refuses is lost without a word"
 
 _Piece: TypeAlias = tuple[Submission, int]  # a send, and the position of a message in it
-_Pieces: TypeAlias = list[_Piece]
+_Written: TypeAlias = tuple[int, Submission, Sequence[int]]  # how many bytes have been written then, and which messages
 
 
 @asynccontextmanager
@@ -74,27 +74,32 @@ class MqttSink:
         limits = session.limits
         retain = settings.retain if limits.retain else False
         encoder = Encoder(settings.qos, retain, limits.packet, properties=session.version >= 5)
-        self._packer = Packer(render_text(settings.topic), encoder)
+        self._packer = Packer(settings.topic, encoder)
         self._window = min(settings.max_in_flight or place.messages, place.messages)
         if self._confirms:
             self._window = min(self._window, limits.receive_maximum)
-        self._sends = Sends(1 if past.suspects else self._window)
+        self._sends = Sends(self._window)
         self._mids = Mids()
         self._flying: dict[int, _Piece] = {}
-        self._unwritten: deque[tuple[int, _Pieces]] = deque()  # at QoS 0, each with how many bytes are written then
+        self._unwritten: deque[_Written] = deque()  # at QoS 0
         self._loop = asyncio.get_running_loop()
         self._progress_at = 0.0
-        self._written = 0
         session.stirred = self._stirred
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and the window are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room while less than two sends and the window are unconfirmed.
+
+        It is half of the window at most, so that another half is on its way meanwhile: brokers allow few in flight, and
+        a send of all of them would have its last confirmation before the next begins.
+        """
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
             room = self._sends.room
+            if self._past.suspects:
+                room = 1 if room == self._window else 0
             if room > 0 and self._session.unwritten <= UNWRITTEN:
-                return room
+                return min(room, max(1, self._window // 2))
             await self._sends.news()
 
     async def send(self, messages: Sequence[Message]) -> asyncio.Future[Sequence[Outcome]]:
@@ -108,14 +113,13 @@ class MqttSink:
             submission.settle(position, outcome)
         if not self._flying and not self._unwritten:
             self._progress_at = self._loop.time()
-        pieces = zip(repeat(submission), positions)
         if mids is not None:
             used = mids if not refused else [mids[position] for position in positions]
-            self._flying.update(zip(used, pieces))  # noqa: B905 - of equal lengths
+            self._flying.update(zip(used, zip(repeat(submission), positions)))  # noqa: B905 - of equal lengths
         for block in blocks:
             self._session.write(block)
         if mids is None and positions:
-            self._unwritten.append((self._session.queued, list(pieces)))
+            self._unwritten.append((self._session.queued, submission, positions))
         self._sends.finish()
         return submission.future
 
@@ -126,11 +130,13 @@ class MqttSink:
     async def watch_time(self) -> Never:
         """Lose the session when neither a confirmation comes nor anything can be written for `broker_timeout`."""
         session = self._session
+        written, waiting = 0, False
         while True:
             await asyncio.sleep(min(TICK, session.timeout / 4))
             now = self._loop.time()
-            if session.written != self._written:
-                self._written, self._progress_at = session.written, now
+            if waiting and session.written != written:
+                self._progress_at = now
+            written, waiting = session.written, session.unwritten > 0  # a ping is written at once
             if (self._flying or self._unwritten) and now - self._progress_at > session.timeout:
                 text = f"{session.broker}: no confirmation for {session.timeout:g} s"
                 session.lose(Disconnected(text, "timeout"))
@@ -142,8 +148,8 @@ class MqttSink:
             self._progress_at = self._loop.time()
             self._take_answers()
         while self._unwritten and self._unwritten[0][0] <= self._session.written:
-            _, pieces = self._unwritten.popleft()
-            pieces[0][0].open -= len(pieces)
+            _, submission, positions = self._unwritten.popleft()
+            submission.settle_range(positions)
         if self._session.loss is not None:
             self._lose(self._session.loss)
         self._sends.finish()
@@ -152,16 +158,14 @@ class MqttSink:
         tap, flying = self._session.tap, self._flying
         acked, tap.acked = tap.acked, []
         refused, tap.refused = tap.refused, []
-        for mid in acked:
-            if mid in flying:
-                flying.pop(mid)[0].open -= 1
+        pieces = [flying.pop(mid) for mid in acked if mid in flying]
+        for submission, group in groupby(pieces, itemgetter(0)):
+            submission.settle_range(sorted([position for _, position in group]))
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)
                 submission.settle(position, reasons.refusal(self._session.broker, code, block))
-        if self._past.suspects:
-            self._past.suspects = max(0, self._past.suspects - len(acked) - len(refused))
-            self._sends.limit = 1 if self._past.suspects else self._window
+        self._past.suspects = max(0, self._past.suspects - len(acked) - len(refused))
 
     def _lose(self, loss: Disconnected | RouteFault) -> None:
         """Leave everything without an answer, but for the one message that the broker ended the connection for.
@@ -172,28 +176,25 @@ class MqttSink:
         """
         flying = list(self._flying.values())
         self._flying.clear()
+        self._unwritten.clear()
         if self._session.farewell in reasons.POISONOUS and flying:
             if self._past.suspects and len(flying) == 1:
-                submission, position = flying.pop()
+                submission, position = flying[0]
                 submission.settle(position, Outcome(Verdict.REJECTED, "refused", str(loss)))
                 self._past.suspects = 0
             else:
                 self._past.suspects = len(flying)
-        flying += [piece for _, pieces in self._unwritten for piece in pieces]
-        self._unwritten.clear()
-        self._sends.lose(loss, flying)
+        self._sends.lose(loss)
 
 
 def _check(session: Session, settings: MqttSinkSettings, past: Past) -> None:
     """Raise RouteFault (conflict) for a route that wants what the broker says it has not."""
     limits = session.limits
     if settings.qos > limits.maximum_qos:
-        text = (
-            f"{session.broker}: the broker takes QoS 0 only, which nobody confirms: write qos = 0, or change the broker"
-        )
+        text = f"{session.broker}: it takes QoS 0 only, which nobody confirms: write qos = 0, or change the broker"
         raise RouteFault(text, "conflict")
     if not limits.retain and settings.retain:
-        text = f"{session.broker}: the broker does not retain messages: take retain out of the route"
+        text = f"{session.broker}: it does not retain messages: take retain out of the route"
         raise RouteFault(text, "conflict")
     if not limits.retain and settings.retain is None:
         past.tell_once("The broker does not retain messages: those that ask for it are published without.", session)

@@ -1,6 +1,7 @@
 """The MQTT source: topic filters, read through a session that the broker keeps while the bridge is away."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,6 @@ from connectors.mqtt.session import Session
 from connectors.mqtt.terms import MOST, Terms
 
 _NUMBER_BITS: Final = 64
-_LONGEST_EXPIRY: Final = (1 << 32) - 2  # seconds; one more would be for ever (MQTT 5, section 3.1.2.11.2)
 _IF_NEW: Final = 1  # Retain Handling: retained messages only for a subscription that is new (section 3.8.3.1)
 _COST: Final = (
     "messages come without their properties, retained ones come again whenever the bridge starts, "
@@ -41,7 +41,7 @@ async def open_source(
     read ahead comes again, else when all of that has been handed out.
     """
     name = f"fedbridge.{place.bridge}.{place.route}.source.{place.instance}"
-    expiry = min(int(settings.session_expiry), _LONGEST_EXPIRY)
+    expiry = math.ceil(settings.session_expiry)
     terms = Terms(settings.client_id or name, clean=False, expiry=expiry, window=min(MOST, place.messages))
     past = past or Past()
     async with connected(broker, terms) as session:
