@@ -119,15 +119,21 @@ class Session:
 
     def arrived(self) -> int:
         """Count the PUBLISH packets that came since the last call, without waiting; they are not acknowledged."""
-        count = 0
+        count = sum(each.kind == PUBLISH for each in self._packets)
+        self._packets.clear()
         self._socket.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+        try:
             while received := self._socket.recv(_CHUNK):
                 found, end = counted(self._input + received)
                 self._input = (self._input + received)[end:]
                 count += found
-        self._socket.settimeout(_SECONDS)
-        return count
+        except BlockingIOError:
+            return count
+        except ConnectionResetError:
+            pass
+        finally:
+            self._socket.settimeout(_SECONDS)
+        raise Refused("the broker closed the connection")
 
     def _flush(self, pending: list[bytes]) -> int:
         self._send(b"".join(pending))
