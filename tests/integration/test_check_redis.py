@@ -33,12 +33,13 @@ async def test_what_is_there_and_what_will_be_made(
 ) -> None:
     streams = Streams(await asyncio.to_thread(request.getfixturevalue, server), unique)
     route = f"""
-from.redis = {{ streams = ["{unique}", "{unique}-new"], start = "$" }}
+from.redis = {{ streams = ["{unique}", "{unique}-new", "{unique}-bare"], start = "$" }}
 to.redis = [{{ name = "a", stream = "{unique}-out" }}, {{ name = "b", stream = "{{header.x:none}}" }}]
 """
     async with streams.client() as client:
         (first, last) = await add(client, unique, counted(0, 2))
         await client.xgroup_create(unique, "fedbridge.test.a", first)
+        (bare,) = await add(client, f"{unique}-bare", counted(0, 1))
         keys = await client.dbsize()
         found = await look(tmp_path, toml(streams.url, route))
         assert (found.exit, found.away) == (Exit.OK, {})
@@ -53,6 +54,11 @@ to.redis = [{{ name = "a", stream = "{unique}-out" }}, {{ name = "b", stream = "
                 "created",
                 f"group fedbridge.test.a of stream {unique}-new is not there yet and will be created at its end",
             ),
+            ("ok", f"stream {unique}-bare is there, 1 entries, the last id {bare.decode()}"),
+            (
+                "created",
+                f"group fedbridge.test.a of stream {unique}-bare is not there yet and will be created at its end",
+            ),
         ]
         assert told(found, "a.to.redis[0]")[1:] == [
             ("created", f"stream {unique}-out is not there yet and will be created")
@@ -62,6 +68,7 @@ to.redis = [{{ name = "a", stream = "{unique}-out" }}, {{ name = "b", stream = "
         ]
         assert await client.dbsize() == keys, "looking changes nothing"
         assert len(await client.xinfo_groups(unique)) == 1
+        assert await client.xinfo_groups(f"{unique}-bare") == []
         assert await client.xinfo_consumers(unique, "fedbridge.test.a") == []
         assert await client.xlen(unique) == 2
 

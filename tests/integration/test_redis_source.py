@@ -99,10 +99,10 @@ async def test_entries_of_a_consumer_that_is_gone_are_taken_over(any_server: Str
 async def test_what_is_long_in_hand_is_not_taken_by_another_of_our_sources(streams: Streams, client: Client) -> None:
     await add(client, streams.name, counted(0, 30))
     async with AsyncExitStack() as both:
-        slow = await both.enter_async_context(streams.source("slow", claim_idle="1s"))
+        slow = await both.enter_async_context(streams.source("slow", claim_idle="3s"))
         in_hand = await take(slow, 30)
-        other = await both.enter_async_context(streams.source("other", claim_idle="1s"))
-        assert await nothing_comes(other, 3.5)
+        other = await both.enter_async_context(streams.source("other", claim_idle="2200ms"))  # sooner than slow itself
+        assert await nothing_comes(other, 4.5)
         settle(slow, in_hand)
         await slow.flush()
         assert await nothing_comes(other, 0.1)
@@ -116,6 +116,8 @@ async def test_what_a_full_window_leaves_is_taken_over_when_there_is_room(stream
     async with streams.source(messages=10, claim_idle="1s") as source:
         found = await take(source, 10)
         assert await nothing_comes(source, 1.5)
+        details: Any = await client.xpending(streams.name, "group")
+        assert {each["name"]: each["pending"] for each in details["consumers"]} == {b"gone": 20, b"one": 10}
         while len(found) < 30:
             settle(source, found)
             found += await take(source, 1)
@@ -268,6 +270,23 @@ async def test_another_opening_settles_nothing_of_this_one(streams: Streams, cli
         source.settle([None, 7, object()])
         await source.flush()
     assert await pending(client, streams.name) == 10
+
+
+async def test_a_group_that_somebody_sets_back_gives_nothing_twice_that_is_in_hand(
+    streams: Streams, client: Client
+) -> None:
+    await add(client, streams.name, counted(0, 10))
+    async with streams.source() as source:
+        in_hand = await take(source, 10)
+        settle(source, in_hand[:5])
+        await source.flush()
+        await client.xgroup_setid(streams.name, "group", "0")
+        await add(client, streams.name, counted(10, 12))
+        again = await take(source, 7)
+        assert numbers(again) == [*range(5), 10, 11]
+        settle(source, [*in_hand, *again])
+        await source.flush()
+        assert await pending(client, streams.name) == 0
 
 
 async def test_the_consumer_and_the_group_have_names_that_stay(streams: Streams, client: Client) -> None:
