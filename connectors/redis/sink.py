@@ -78,13 +78,13 @@ class RedisSink:
             asked += (pack("XADD", self._fixed, "0-0", "a", "b"), pack("TYPE", self._fixed))
         limit, *about = await self._wire.ask(*asked)
         self._encoder.largest = int(limit[1]) if isinstance(limit, list) and len(limit) == 2 else LARGEST
-        doing = f"looking at stream {self._fixed}"
-        for reply in about:
-            if isinstance(reply, Refused) and meaning_of(reply).kind in {"route", "stream"}:
-                if reply is about[0]:  # the type is not everybody's to ask for
-                    raise fault_of(reply, self._wire.broker, doing)
-            elif reply not in {b"stream", b"none"} and not isinstance(reply, Refused):
-                raise fault_of(Refused(f"WRONGTYPE it is a {reply.decode()}"), self._wire.broker, doing)
+        if about:
+            appended, kind = about
+            doing = f"looking at stream {self._fixed}"
+            if isinstance(appended, Refused) and meaning_of(appended).kind in {"route", "stream"}:
+                raise fault_of(appended, self._wire.broker, doing)
+            if isinstance(kind, bytes) and kind not in {b"stream", b"none"}:  # not everybody may ask for it
+                raise fault_of(Refused(f"WRONGTYPE it is a {kind.decode()}"), self._wire.broker, doing)
 
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""

@@ -375,6 +375,16 @@ async def test_the_next_url_is_tried(streams: Streams) -> None:
         assert numbers(await take_and_settle(source, 1)) == [1]
 
 
+@pytest.mark.parametrize("login", [{}, {"username": "default", "password": "any"}])
+async def test_a_server_with_too_many_clients_is_lost_for_now(
+    own: Streams, owner: Client, login: dict[str, str]
+) -> None:
+    await owner.config_set("maxclients", 1)
+    with pytest.raises(Disconnected, match="max number of clients"):
+        async with own.sink(broker=login):
+            pass
+
+
 async def test_what_is_no_redis_is_a_lost_connection(unique: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
