@@ -2,7 +2,8 @@
 
 `brokers` (one session), `amqp_url`, `kafka_bootstrap`, `kafka_topic`, `mqtt_url`, `redis_url`, `unique`;
 `own_rabbitmq`, `own_kafka`, `own_mosquitto` and `own_redis` are fresh processes for tests that stop or kill one.
-Their methods block: `await asyncio.to_thread(own_kafka.restart)`.
+Their methods block: `await asyncio.to_thread(own_kafka.restart)`. `redis_6`, `valkey` (one session) and their URLs
+`redis_6_url`, `valkey_url` are other servers of Redis's protocol, `mqtt_3_url` a broker without MQTT 5.
 """
 
 import contextlib
@@ -19,11 +20,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from bridge.cli.demo import brokers as demo_brokers
 from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.errors import Unavailable
-from bridge.cli.demo.install import Files
+from bridge.cli.demo.install import Files, Program
 from bridge.cli.demo.kafka import Kafka
 from bridge.cli.demo.mosquitto import Mosquitto
+from bridge.cli.demo.process import free_port
 from bridge.cli.demo.rabbitmq import RabbitMQ
 from bridge.cli.demo.redis import Redis
+from tests import servers
 
 _NEED_FILES = {"brokers", "broker_files"}
 
@@ -113,38 +116,78 @@ async def kafka_topic(kafka_admin: AIOKafkaAdminClient, unique: str) -> AsyncIte
 @pytest.fixture
 def own_rabbitmq(broker_files: Files) -> Iterator[RabbitMQ]:
     """A running RabbitMQ that this test may stop, kill and restart (about 4 s)."""
-    with tempfile.TemporaryDirectory(prefix="fedbridge-rabbitmq-", ignore_cleanup_errors=True) as folder:
-        broker = RabbitMQ(broker_files.rabbit, Path(folder))
-        with contextlib.closing(broker):
-            broker.start()
-            yield broker
+    with _folder() as folder, contextlib.closing(RabbitMQ(broker_files.rabbit, folder)) as broker:
+        broker.start()
+        yield broker
 
 
 @pytest.fixture
 def own_kafka(broker_files: Files) -> Iterator[Kafka]:
     """A running Kafka that this test may stop, kill and restart (about 3 s)."""
-    with tempfile.TemporaryDirectory(prefix="fedbridge-kafka-", ignore_cleanup_errors=True) as folder:
-        broker = Kafka(broker_files.kafka, Path(folder))
-        with contextlib.closing(broker):
-            broker.start()
-            yield broker
+    with _folder() as folder, contextlib.closing(Kafka(broker_files.kafka, folder)) as broker:
+        broker.start()
+        yield broker
 
 
 @pytest.fixture
 def own_mosquitto(broker_files: Files) -> Iterator[Mosquitto]:
-    """A running Mosquitto that this test may stop, kill and restart (0.1 s), and that saves at every change."""
-    with tempfile.TemporaryDirectory(prefix="fedbridge-mosquitto-", ignore_cleanup_errors=True) as folder:
-        broker = Mosquitto(broker_files.mosquitto, Path(folder), durable=True)
-        with contextlib.closing(broker):
-            broker.start()
-            yield broker
+    """A running Mosquitto that this test may stop, kill and restart (0.1 s); `Mosquitto` says what `durable` costs."""
+    with _folder() as folder, contextlib.closing(Mosquitto(broker_files.mosquitto, folder, durable=True)) as broker:
+        broker.start()
+        yield broker
 
 
 @pytest.fixture
 def own_redis(broker_files: Files) -> Iterator[Redis]:
     """A running Redis that this test may stop, kill and restart (0.1 s), and that loses nothing it answered."""
-    with tempfile.TemporaryDirectory(prefix="fedbridge-redis-", ignore_cleanup_errors=True) as folder:
-        server = Redis(broker_files.redis, Path(folder), fsync="always")
-        with contextlib.closing(server):
-            server.start()
-            yield server
+    with _redis(broker_files.redis) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_6() -> Iterator[Redis]:
+    """A Redis 6.2."""
+    with _redis(servers.provide(servers.REDIS_6)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_6_url(redis_6: Redis) -> str:
+    return redis_6.url
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Redis]:
+    """A Valkey 8."""
+    with _redis(servers.provide(servers.VALKEY)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey: Redis) -> str:
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def mqtt_3_url(broker_files: Files) -> Iterator[str]:
+    """A broker of MQTT 3.1.1, RabbitMQ 3's plugin: at a CONNECT of MQTT 5 it ends the connection without a word."""
+    port = free_port()
+    settings = [f"mqtt.listeners.tcp.default = 127.0.0.1:{port}"]
+    with _folder() as folder:
+        broker = RabbitMQ(broker_files.rabbit, folder, plugins=["rabbitmq_mqtt"], settings=settings)
+        with contextlib.closing(broker):
+            broker.start()
+            yield f"mqtt://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def _redis(program: Program) -> Iterator[Redis]:
+    with _folder() as folder, contextlib.closing(Redis(program, folder, fsync="always")) as server:
+        server.start()
+        yield server
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fedbridge-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

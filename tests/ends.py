@@ -1,13 +1,24 @@
-"""The ends of a leg, as whole-route tests fill and read them from outside: a queue of RabbitMQ, a topic of Kafka."""
+"""The ends of a leg, as whole-route tests fill and read them from outside.
+
+A queue of RabbitMQ, a topic of Kafka, a topic of Mosquitto, a stream of Redis.
+"""
 
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+import paho.mqtt.client as paho
 import pika
+import redis.asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
+from tests import mqtt
 from tests.routes import PATIENCE, publish, queued, records
 
 
@@ -21,7 +32,7 @@ class End(Protocol):
     """The `to` table that writes to it, as TOML: an entry of a list, without its name."""
 
     kind: str
-    """amqp or kafka."""
+    """amqp, kafka, mqtt or redis."""
 
     async def fill(self, bodies: Sequence[str]) -> None:
         """Put messages in, in order, by other means than the bridge's."""
@@ -33,7 +44,7 @@ class End(Protocol):
         """Count what is in it, duplicates too, without taking it in hand."""
 
     async def left(self, group: str) -> int:
-        """Count what a route still has to settle; `group` is the consumer group of a topic."""
+        """Count what a route still has to settle, once its bridge has ended; `group` is the route's consumer group."""
 
 
 class Queue:
@@ -132,6 +143,112 @@ class Topic:
             return int((await consumer.end_offsets([place]))[place] - (await consumer.committed(place) or 0))
         finally:
             await consumer.stop()
+
+
+class MqttTopic:
+    """A topic with two sessions that are there before anything is published: the route's and a reader's.
+
+    A broker keeps nothing that nobody has subscribed to, so that the route's session is made here, as an earlier run of
+    the route would have left it.
+    """
+
+    kind = "mqtt"
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self.name = name
+        self.client_id = f"{name}-route"
+        self.source = f'{{ broker = "mosquitto", topics = ["{name}"], client_id = "{self.client_id}" }}'
+        self.target = f'broker = "mosquitto", topic = "{name}"'
+        self._reader = f"{name}-reader"
+        self._found: list[str] = []
+        for client_id in (self.client_id, self._reader):
+            with mqtt.Session(url, client_id) as session:
+                session.subscribe(name)
+
+    async def fill(self, bodies: Sequence[str]) -> None:
+        await asyncio.to_thread(self._publish, bodies)
+
+    async def found(self) -> list[str]:
+        await asyncio.to_thread(self._read)
+        return list(self._found)
+
+    async def size(self) -> int:
+        return len(await self.found())
+
+    async def left(self, group: str) -> int:
+        """Take the route's session over, and with it all that the broker holds for it; nothing is left after that."""
+        return await asyncio.to_thread(self._take_over)
+
+    def _publish(self, bodies: Sequence[str]) -> None:
+        client = paho.Client(CallbackAPIVersion.VERSION2, f"{self.name}-writer", protocol=MQTTProtocolVersion.MQTTv5)
+        client.max_inflight_messages_set(500)
+        refused: list[ReasonCode] = []
+        client.on_publish = lambda _client, _data, _id, reason, _more: refused.extend([reason] * reason.is_failure)
+        where = urlsplit(self.url)
+        client.connect(where.hostname or "127.0.0.1", where.port or 1883)
+        client.loop_start()
+        try:
+            for body in bodies:
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+                properties.UserProperty = [("tenant", "acme")]
+                sent = client.publish(self.name, body, qos=1, properties=properties)
+            if bodies:
+                sent.wait_for_publish(PATIENCE)
+                assert sent.is_published(), "Mosquitto confirms in order"
+            assert not refused, refused
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+    def _read(self) -> None:
+        """Take what came to the reader's session since the last time; duplicates count as they are."""
+        with mqtt.Session(self.url, self._reader) as session:
+            assert session.present, "the broker has lost the reader's session"
+            self._found += [message.body.decode() for message in session.take()]
+
+    def _take_over(self) -> int:
+        with mqtt.Session(self.url, self.client_id, expiry=0) as session:
+            assert session.present, "the broker has lost the route's session"
+            return len(session.take())
+
+
+class Stream:
+    """A stream of Redis."""
+
+    kind = "redis"
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self.name = name
+        self.source = f'{{ broker = "redis", streams = ["{name}"] }}'
+        self.target = f'broker = "redis", stream = "{name}"'
+
+    async def fill(self, bodies: Sequence[str]) -> None:
+        async with self._client() as client, client.pipeline(transaction=False) as pipeline:
+            for body in bodies:
+                pipeline.xadd(self.name, {"body": body, "tenant": "acme"})
+            await pipeline.execute()
+
+    async def found(self) -> list[str]:
+        async with self._client() as client:
+            return [fields["body"] for _, fields in await client.xrange(self.name)]
+
+    async def size(self) -> int:
+        async with self._client() as client:
+            return int(await client.xlen(self.name))
+
+    async def left(self, group: str) -> int:
+        async with self._client() as client:
+            groups = {each["name"]: each for each in await client.xinfo_groups(self.name)}
+            if group not in groups:
+                return int(await client.xlen(self.name))
+            read = groups[group]["last-delivered-id"]
+            unread = await client.xrange(self.name, f"({read}", "+")  # Redis 6.2 has no lag
+            return int(groups[group]["pending"]) + len(unread)
+
+    def _client(self) -> Any:  # its types mix those of a client that blocks
+        return redis.asyncio.from_url(self.url, decode_responses=True)
 
 
 async def wait_found(end: End, count: int) -> list[str]:

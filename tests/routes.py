@@ -13,6 +13,7 @@ from pathlib import Path
 import pika
 from aiokafka import AIOKafkaConsumer
 
+from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.process import Process, free_port
 
 PATIENCE = 60.0
@@ -146,24 +147,35 @@ def numbered(count: int, first: int = 0) -> list[str]:
     return [f"{number:06}" for number in range(first, first + count)]
 
 
-def configuration(amqp_url: str, kafka: str, routes: str) -> str:
-    """A configuration of the brokers `rabbit` and `kafka`, impatient, and of routes as TOML."""
+def configuration(
+    amqp_url: str, kafka: str, routes: str, *, mqtt_url: str | None = None, redis_url: str | None = None
+) -> str:
+    """A configuration of the brokers `rabbit`, `kafka`, `mosquitto` and `redis`, impatient, and of routes as TOML."""
+    urls = {"rabbit": amqp_url, "kafka": f"kafka://{kafka}", "mosquitto": mqtt_url, "redis": redis_url}
+    tables = (
+        f"""[brokers.{name}]
+url = "{url}"
+heartbeat = "2s"
+connect_timeout = "3s"
+broker_timeout = "5s"
+"""
+        for name, url in urls.items()
+        if url is not None
+    )
     return f"""
 [bridge]
 name = "test"
 instance = "node"
 drain_timeout = "20s"
-[brokers.rabbit]
-url = "{amqp_url}"
-heartbeat = "2s"
-connect_timeout = "3s"
-broker_timeout = "5s"
-[brokers.kafka]
-url = "kafka://{kafka}"
-connect_timeout = "3s"
-broker_timeout = "5s"
+{"".join(tables)}
 {routes}
 """
+
+
+def everywhere(brokers: Brokers, routes: str) -> str:
+    """A configuration of all brokers and of routes as TOML."""
+    urls = {"mqtt_url": brokers.mqtt_url, "redis_url": brokers.redis_url}
+    return configuration(brokers.amqp_url, brokers.kafka_bootstrap, routes, **urls)
 
 
 def toml(amqp_url: str, kafka: str, source: str, target: str, more: str = "") -> str:

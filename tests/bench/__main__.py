@@ -55,8 +55,8 @@ def main(
 ) -> None:
     """Measure fedbridge and its peers alternately and print what they did.
 
-    Uses FEDBRIDGE_TEST_AMQP_URL and FEDBRIDGE_TEST_KAFKA_URL, else starts brokers of its own for each leg's time. The
-    leg amqp-amqp always has a RabbitMQ of its own, for the shovel plugin.
+    Uses FEDBRIDGE_TEST_{AMQP,KAFKA,MQTT,REDIS}_URL, else starts brokers of its own for each leg's time. The leg
+    amqp-amqp always has a RabbitMQ of its own, for the shovel plugin.
     """
     if unknown := set(leg or ()) - LEGS.keys():
         raise typer.BadParameter(f"no leg {', '.join(sorted(unknown))}; there are {', '.join(LEGS)}")

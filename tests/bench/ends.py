@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from aiokafka import AIOKafkaProducer
 
 from bridge.cli.demo.rabbitmq import RabbitMQ
+from tests.bench import mosquitto, streams
 from tests.bench.kafka import Topic, fill, topic, transaction
 from tests.bench.rabbit import Rabbit, encoded_messages
 
@@ -14,15 +15,23 @@ _BODY = b"x" * 256
 
 
 class Place(NamedTuple):
-    """Where the brokers are: RabbitMQ's URL, HOST:PORT[,HOST:PORT] of Kafka, and the RabbitMQ that is ours alone."""
+    """Where the brokers are: URLs, HOST:PORT[,HOST:PORT] of Kafka, and the RabbitMQ that is ours alone.
+
+    Empty: there is none.
+    """
 
     amqp_url: str
-    bootstrap: str
+    bootstrap: str = ""
+    mqtt_url: str = ""
+    redis_url: str = ""
     private: RabbitMQ | None = None
 
 
 class Names(NamedTuple):
-    """What one run reads and writes: queues or topics. A Kafka group is named `source`, an exchange `target`."""
+    """What one run reads and writes: queues, topics or streams.
+
+    A Kafka or Redis group and the client id of an MQTT session are named `source`, an exchange `target`.
+    """
 
     source: str
     target: str
@@ -35,8 +44,8 @@ class Load(Protocol):
         """Whether a relay consumes, though nothing comes."""
         ...
 
-    async def release(self) -> None:
-        """Let the relay have all messages at once."""
+    async def release(self, pid: int | None) -> None:
+        """Let the relay have all messages at once; `pid` is its process, None one inside a broker."""
         ...
 
     async def left(self) -> int:
@@ -64,7 +73,7 @@ class HeldQueue:
         """Whether there is a second consumer."""
         return self._control.state(self._queue)[1] >= 2
 
-    async def release(self) -> None:
+    async def release(self, pid: int | None) -> None:
         """Close our consumer: RabbitMQ puts all its messages back in place."""
         self._holder.close()
 
@@ -85,7 +94,7 @@ class HeldTopic:
         """Whether the group has members with partitions."""
         return await self._topic.assigned(self._topic.name)
 
-    async def release(self) -> None:
+    async def release(self, pid: int | None) -> None:
         """Commit the transaction."""
         await self._producer.commit_transaction()
 
@@ -148,3 +157,23 @@ async def bound_queue(place: Place, names: Names) -> AsyncIterator[BoundQueue]:
 def target_topic(place: Place, names: Names) -> AbstractAsyncContextManager[Topic]:
     """Make the topic that is written to."""
     return topic(place.bootstrap, names.target)
+
+
+def held_session(place: Place, names: Names, messages: int) -> AbstractAsyncContextManager[Load]:
+    """Make a session of MQTT, and messages for it."""
+    return mosquitto.held_session(place.mqtt_url, names.source, messages, _BODY)
+
+
+def counted_topic(place: Place, names: Names) -> AbstractAsyncContextManager[Target]:
+    """Subscribe to the topic of MQTT that is written to."""
+    return mosquitto.counted_topic(place.mqtt_url, names.target)
+
+
+def held_stream(place: Place, names: Names, messages: int) -> AbstractAsyncContextManager[Load]:
+    """Make and fill a stream of Redis, and hold its entries back."""
+    return streams.held_stream(place.redis_url, names.source, messages, _BODY)
+
+
+def counted_stream(place: Place, names: Names) -> AbstractAsyncContextManager[Target]:
+    """Name the stream of Redis that is written to."""
+    return streams.counted_stream(place.redis_url, names.target)

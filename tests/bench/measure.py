@@ -79,7 +79,7 @@ async def measure(
             broker = place.private.processes[0].pid if place.private else None
             before = cpu_seconds(running.pid), cpu_seconds(broker)
             async with _profiled(running.pid, profile, folder):
-                await load.release()
+                await load.release(running.pid)
                 rate = await _rate(target, messages)
                 await _settled(running.pid, broker)
             own, brokers = cpu_seconds(running.pid) - before[0], cpu_seconds(broker) - before[1]

@@ -1,4 +1,4 @@
-"""One mq-bridge route from AMQP to Kafka, as a process of its own: `python -m tests.bench.mq_bridge_relay CONFIG`.
+"""One mq-bridge route, as a process of its own: `python -m tests.bench.mq_bridge_relay CONFIG`.
 
 CONFIG is the route as JSON. The route runs in Rust; this process only starts it and waits until it is ended (SIGTERM).
 """

@@ -29,7 +29,10 @@ listen = "127.0.0.1:{port}"
 
 
 class Tuning(NamedTuple):
-    """What a peer leaves to its user; the legs hold the fastest that were found. A shovel has a prefetch only."""
+    """What a peer leaves to its user; the legs hold the fastest that were found. A shovel has a prefetch only.
+
+    `prefetch` is how many messages mq-bridge's reader may be ahead, and how many may be unconfirmed at an MQTT target.
+    """
 
     batch: int
     prefetch: int
@@ -75,9 +78,9 @@ def fedbridge(route: str) -> Relay:
 
     def start(place: Place, names: Names, folder: Path) -> Process:
         config = folder / f"{names.source}.toml"
-        brokers = f'[brokers.rabbit]\nurl = "{place.amqp_url}"\n'
-        if place.bootstrap:
-            brokers += f'[brokers.kafka]\nurl = "kafka://{place.bootstrap}"\n'
+        kafka = f"kafka://{place.bootstrap}" if place.bootstrap else ""
+        urls = {"rabbit": place.amqp_url, "kafka": kafka, "mosquitto": place.mqtt_url, "redis": place.redis_url}
+        brokers = "".join(f'[brokers.{name}]\nurl = "{url}"\n' for name, url in urls.items() if url)
         written = Template(route).substitute(names._asdict())
         config.write_text(
             _FEDBRIDGE.format(name=names.source, port=free_port(), brokers=brokers, route=written), "utf-8"
@@ -97,7 +100,7 @@ def mq_bridge(source: str, target: str, tuning: Tuning, key: str = "") -> Relay:
     def start(place: Place, names: Names, folder: Path) -> Process:
         route = {
             "input": {source: _input(source, place, names, tuning)},
-            "output": {target: _output(target, place, names, key)},
+            "output": {target: _output(target, place, names, tuning, key)},
             "batch_size": tuning.batch,
             "concurrency": tuning.concurrency,
             "required_delivery": "at_least_once",
@@ -111,17 +114,52 @@ def mq_bridge(source: str, target: str, tuning: Tuning, key: str = "") -> Relay:
 
 
 def _input(kind: str, place: Place, names: Names, tuning: Tuning) -> dict[str, object]:
-    if kind == "amqp":
-        return {"url": _with_vhost(place.amqp_url), "queue": names.source, "prefetch_count": tuning.prefetch}
-    return {"url": place.bootstrap, "topic": names.source, "group_id": names.source}
+    match kind:
+        case "amqp":
+            return {"url": _with_vhost(place.amqp_url), "queue": names.source, "prefetch_count": tuning.prefetch}
+        case "mqtt":
+            return {
+                "url": _tcp(place.mqtt_url),
+                "topic": names.source,
+                "client_id": names.source,
+                "qos": 1,
+                "queue_capacity": tuning.prefetch,
+            }
+        case "redis_streams":
+            return {
+                "url": place.redis_url,
+                "stream": names.source,
+                "group": names.source,
+                "read_from_start": True,
+                "internal_buffer_size": tuning.prefetch,
+            }
+        case _:
+            return {"url": place.bootstrap, "topic": names.source, "group_id": names.source}
 
 
-def _output(kind: str, place: Place, names: Names, key: str) -> dict[str, object]:
-    if kind == "amqp":  # its routing key is the queue's name
-        url = _with_vhost(place.amqp_url)
-        return {"url": url, "exchange": names.target, "queue": names.target, "no_declare_queue": True}
-    keyed = {"partition_key": key} if key else {}
-    return {"url": place.bootstrap, "topic": names.target, "create_topic": False, **keyed}
+def _output(kind: str, place: Place, names: Names, tuning: Tuning, key: str) -> dict[str, object]:
+    match kind:
+        case "amqp":  # its routing key is the queue's name
+            url = _with_vhost(place.amqp_url)
+            return {"url": url, "exchange": names.target, "queue": names.target, "no_declare_queue": True}
+        case "mqtt":
+            return {
+                "url": _tcp(place.mqtt_url),
+                "topic": names.target,
+                "client_id": names.target,
+                "qos": 1,
+                "queue_capacity": tuning.prefetch,
+                "max_inflight": tuning.prefetch,
+            }
+        case "redis_streams":
+            return {"url": place.redis_url, "stream": names.target}
+        case _:
+            keyed = {"partition_key": key} if key else {}
+            return {"url": place.bootstrap, "topic": names.target, "create_topic": False, **keyed}
+
+
+def _tcp(url: str) -> str:
+    return url.replace("mqtt://", "tcp://", 1)
 
 
 def _with_vhost(url: str) -> str:

@@ -13,9 +13,9 @@ import pytest
 from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.kafka import Kafka
 from tests.conftest import MakeTopic
-from tests.ends import End, Queue, Topic, wait_found
+from tests.ends import End, MqttTopic, Queue, Stream, Topic, wait_found
 from tests.proxy import slowed
-from tests.routes import Bridge, configuration, numbered, wait
+from tests.routes import Bridge, everywhere, numbered, wait
 
 MakeBridge = Callable[[str], Bridge]
 
@@ -34,6 +34,10 @@ class Ends:
     async def make(self, kind: str, role: str) -> End:
         if kind == "amqp":
             return await asyncio.to_thread(Queue, self._brokers.amqp_url, f"{self._unique}-{role}")
+        if kind == "mqtt":
+            return await asyncio.to_thread(MqttTopic, self._brokers.mqtt_url, f"{self._unique}-{role}")
+        if kind == "redis":
+            return Stream(self._brokers.redis_url, f"{self._unique}-{role}")
         return Topic(self._brokers.kafka_bootstrap, await self._kafka_topic())
 
 
@@ -67,9 +71,7 @@ async def test_a_thousand_messages_cross_exactly_once_and_in_order(
 ) -> None:
     origin, target = await ends.make(source, "in"), await ends.make(sink, "out")
     await origin.fill(numbered(600))
-    daemon = bridge(
-        configuration(brokers.amqp_url, brokers.kafka_bootstrap, route(origin, (sink, "out", target.target)))
-    )
+    daemon = bridge(everywhere(brokers, route(origin, (sink, "out", target.target))))
     daemon.wait_state("running")
     await origin.fill(numbered(400, first=600))
     assert await wait_found(target, 1000) == numbered(1000)
@@ -97,7 +99,7 @@ async def test_killed_three_times_under_load_a_leg_loses_nothing(
     origin, target = await ends.make(source, "in"), await ends.make(sink, "out")
     await origin.fill(numbered(count))
     table = route(origin, (sink, "out", target.target), more=f"window = {{ messages = {window} }}")
-    daemon = bridge(configuration(brokers.amqp_url, brokers.kafka_bootstrap, table))
+    daemon = bridge(everywhere(brokers, table))
     delivered = 'fedbridge_messages_total{outcome="delivered",route="updates"}'
     for _ in range(3):
         wait(lambda: daemon.metric(delivered) > 500, daemon.tail)
@@ -139,7 +141,7 @@ broker_timeout = "3s"
         ("kafka", "topic", topic.target),
         ("kafka", "away", 'broker = "away", topic = "away", create = true'),
     )
-    daemon = bridge(configuration(brokers.amqp_url, brokers.kafka_bootstrap, table + more))
+    daemon = bridge(everywhere(brokers, table + more))
     daemon.wait_state("running")
     await asyncio.to_thread(own_kafka.stop)
     await origin.fill(numbered(1000))
@@ -168,7 +170,7 @@ async def test_a_full_queue_holds_the_route_visibly_and_misses_nothing(
         ("kafka", "topic", topic.target),
         more='retry = { initial = "50ms", max = "200ms" }',
     )
-    daemon = bridge(configuration(brokers.amqp_url, brokers.kafka_bootstrap, table))
+    daemon = bridge(everywhere(brokers, table))
     await origin.fill(numbered(1000))
     assert await wait_found(topic, 1000) == numbered(1000)
     assert "full" in daemon.wait_state("waiting")
@@ -198,11 +200,7 @@ async def test_a_slow_target_slows_the_source_down_and_misses_nothing(
             ("kafka", "topic", topic.target),
             more="window = { messages = 100 }",
         )
-        daemon = bridge(
-            configuration(
-                brokers.amqp_url, brokers.kafka_bootstrap, f'{table}\n[brokers.slow]\nurl = "{url}"\nheartbeat = "2s"\n'
-            )
-        )
+        daemon = bridge(everywhere(brokers, f'{table}\n[brokers.slow]\nurl = "{url}"\nheartbeat = "2s"\n'))
         await origin.fill(numbered(1000))
         most = 0.0
         while daemon.fates()["delivered"] < 1000:

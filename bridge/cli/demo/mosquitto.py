@@ -1,6 +1,7 @@
 """One private Mosquitto: a process of its own, with its own port and data."""
 
 import getpass
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,11 +17,13 @@ class Mosquitto:
     """A broker on 127.0.0.1 that keeps its port and its data while it is stopped, killed and started again.
 
     `folder` must exist and be empty; it belongs to the broker until `close`. `settings` are further lines of
-    mosquitto.conf(5), behind those of the listener; the file is `conf`, for tests that change it before a restart. With
-    `durable` everything is saved at every change: what a killed broker has acknowledged is then lost only if it came
-    within the last turn of the broker's loop; else within the last second. A save writes everything that is queued, so
-    that `durable` is for tests with few messages. Methods that wait are bounded (60 s) and raise Unavailable with the
-    end of the log.
+    mosquitto.conf(5), behind those of the listener; the file is `conf`, for tests that change it before a restart.
+
+    A killed Mosquitto forgets what it has not saved, acknowledged or not: the last two seconds, or with `durable` only
+    the last turn of its loop, about one message. Each save writes all that is queued. So `durable` is for tests with
+    few messages: to publish 1,000 to a session that is away takes 0.8 s instead of 0.05 s, 5,000 take 13 s (measured).
+
+    Methods that wait are bounded (60 s) and raise Unavailable with the end of the log.
     """
 
     def __init__(
@@ -85,9 +88,24 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def save(self) -> None:
+        """Have it save everything now, and wait until it has: this much survives a kill."""
+        assert self._broker is not None, "launch comes first"  # noqa: S101
+        before = self._saved()
+        self._broker.signal(signal.SIGUSR1)
+        wait_until(lambda: self._saved() not in (before, None), "Mosquitto to save its data", self._broker)
+
     def close(self) -> None:
         """End it at once; the data is not needed any more."""
         self.kill()
+
+    def _saved(self) -> tuple[int, int] | None:
+        """Which save its file is of; None: there is none yet."""
+        try:
+            stat = (self.data / "mosquitto.db").stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
 
     def _configuration(self, durable: bool, settings: Sequence[str]) -> str:
         lines = [

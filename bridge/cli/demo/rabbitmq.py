@@ -15,12 +15,19 @@ _CTL_SECONDS = 60.0
 class RabbitMQ:
     """A node on 127.0.0.1 that keeps its port and its data while it is stopped, killed and started again.
 
-    `folder` must exist and be empty; it belongs to the node until `close`. `plugins` are enabled from its start on.
+    `folder` must exist and be empty; it belongs to the node until `close`. `plugins` are enabled from its start on,
+    `settings` are further lines of rabbitmq.conf.
     Methods that wait are bounded (60 s) and raise Unavailable with the end of the log.
     """
 
     def __init__(
-        self, files: RabbitFiles, folder: Path, *, outlives: bool = False, plugins: Sequence[str] = ()
+        self,
+        files: RabbitFiles,
+        folder: Path,
+        *,
+        outlives: bool = False,
+        plugins: Sequence[str] = (),
+        settings: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.log = folder / "log"
@@ -32,7 +39,8 @@ class RabbitMQ:
         self._epmd: Process | None = None
         self._node: Process | None = None
         self._env = self._environment(free_port())
-        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n", "utf-8")
+        lines = [f"listeners.tcp.default = 127.0.0.1:{self.port}", *settings]
+        (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in lines), "utf-8")
         (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", "utf-8")
 
     @property
