@@ -10,7 +10,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.packettypes import PacketTypes
@@ -199,11 +199,11 @@ def publish(topic: str, body: bytes, packet_id: int, properties: bytes = b"") ->
     return packet(PUBLISH, variable + body, 2)
 
 
-def user_properties(raw: bytes) -> list[tuple[str, str]]:
-    """Give the user properties among others, in order with repeats (section 3.3.2.3.7)."""
+def properties_of(raw: bytes) -> Any:
+    """Give the properties of a PUBLISH, which came without their length, as paho reads them."""
     found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     found.unpack(length(len(raw)) + raw)  # type: ignore[no-untyped-call]
-    return list(getattr(found, "UserProperty", []))
+    return found
 
 
 def text(value: str) -> bytes:

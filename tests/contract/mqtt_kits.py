@@ -117,6 +117,6 @@ def _settings(broker: Mosquitto) -> BrokerSettings:
 
 def _headers(message: mqtt.Published) -> Mapping[str, bytes | None]:
     """Headers by their names; what is marked as void has no value."""
-    texts = dict(mqtt.user_properties(message.properties))
+    texts = dict(mqtt.properties_of(message.properties).UserProperty)
     types = json.loads(texts.get("fedbridge-types", "{}"))
     return {name: None if types.get(name) == "void" else text.encode() for name, text in texts.items()}
