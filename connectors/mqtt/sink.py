@@ -26,7 +26,10 @@ from connectors.mqtt.terms import Terms
 UNWRITTEN: Final = 1 << 20
 """Bytes that may wait for the system to take them; with more there is no room."""
 
-_COST: Final = "only topic and body of a message are published, and what the broker refuses is lost without a word"
+_COST: Final = (
+    "The broker refuses MQTT 5, so it is MQTT 3.1.1: only topic and body of a message are published, and what the "
+    "broker refuses is lost without a word."
+)
 
 _Piece: TypeAlias = tuple[Submission, int]  # a send, and the position of a message in it
 _Written: TypeAlias = tuple[int, Submission, Sequence[int]]  # how many bytes have been written then, and which messages
@@ -44,8 +47,9 @@ async def open_sink(
     """
     name = f"fedbridge.{place.bridge}.{place.route}.{settings.name}.{place.instance}"
     past = past or Past()
-    async with connected(broker, Terms(name, clean=True)) as session:
-        past.tell_version(session, _COST)
+    async with connected(broker, Terms(name, clean=True), past) as session:
+        if session.version < 5:
+            past.tell_once(_COST, session.broker, session.client_id)
         _check(session, settings, past)
         sink = MqttSink(session, settings, place, past)
         with ungrouped():
@@ -163,6 +167,8 @@ class MqttSink:
         pieces = [flying.pop(mid) for mid in acked if mid in flying]
         for submission, group in groupby(pieces, itemgetter(0)):
             submission.settle_range(sorted([position for _, position in group]))
+        if refused:
+            self._past.explained()  # Mosquitto 2.0.11 ends the connection behind a refusal where nothing may queue up
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)
@@ -199,4 +205,5 @@ def _check(session: Session, settings: MqttSinkSettings, past: Past) -> None:
         text = f"{session.broker}: it does not retain messages: take retain out of the route"
         raise RouteFault(text, "conflict")
     if not limits.retain and settings.retain is None:
-        past.tell_once("The broker does not retain messages: those that ask for it are published without.", session)
+        text = "The broker does not retain messages: those that ask for it are published without."
+        past.tell_once(text, session.broker, session.client_id)

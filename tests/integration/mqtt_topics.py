@@ -17,7 +17,8 @@ from paho.mqtt.properties import Properties
 
 from bridge.cli.demo.install import Files
 from bridge.cli.demo.mosquitto import Mosquitto
-from bridge.message import Delivery, Message, Outcome
+from bridge.errors import FedbridgeError
+from bridge.message import Delivery, Message, Outcome, Verdict
 from bridge.ports import Place, Sink, Source
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
@@ -193,6 +194,30 @@ async def send(sink: Sink, batch: Sequence[Message], most: int = 1000) -> list[O
             futures.append(await sink.send(batch[sent : sent + room]))
             sent += room
         return [outcome for future in futures for outcome in await future]
+
+
+async def work_off(
+    opening: Callable[[], AbstractAsyncContextManager[Sink]], batch: Sequence[Message]
+) -> dict[str, Outcome]:
+    """Send until each message has a final outcome, as a lane does, through a new sink after each loss; by uid."""
+    left, final = list(batch), dict[str, Outcome]()
+    async with asyncio.timeout(PATIENCE):
+        while left:
+            sent: list[tuple[Sequence[Message], asyncio.Future[Sequence[Outcome]]]] = []
+            with contextlib.suppress(FedbridgeError):
+                async with opening() as sink:
+                    start = 0
+                    while start < len(left):
+                        part = left[start : start + await sink.room()]
+                        sent.append((part, await sink.send(part)))
+                        start += len(part)
+                        await asyncio.wait({sent[-1][1]})
+            for part, future in sent:
+                for message, outcome in zip(part, future.result(), strict=True):
+                    if outcome.verdict is not Verdict.UNKNOWN:
+                        final[message.uid] = outcome
+            left = [message for message in left if message.uid not in final]
+    return final
 
 
 class Peer:
