@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 from paho.mqtt.enums import MQTTProtocolVersion
@@ -14,37 +15,39 @@ from config.brokers import BrokerSettings
 from config.errors import ConfigError
 from config.urls import BrokerUrl
 from connectors.mqtt import reasons
-from connectors.mqtt.session import Session, keepalive_of
+from connectors.mqtt.past import Past
+from connectors.mqtt.session import Session
 from connectors.mqtt.terms import Terms
 
 _Login: TypeAlias = tuple[str | None, str | None]
 
 
 @asynccontextmanager
-async def connected(broker: BrokerSettings, terms: Terms) -> AsyncIterator[Session]:
+async def connected(broker: BrokerSettings, terms: Terms, past: Past) -> AsyncIterator[Session]:
     """Connect to the first of the broker's URLs that answers, in MQTT 5, or 3.1.1 where the broker refuses 5.
 
     Each may take `connect_timeout`. Raises RouteFault (authentication, forbidden, conflict), else Disconnected of the
     last URL. Leaving closes the connection within `broker_timeout` and never raises for a broker that is gone. What the
     broker sends is in `tap` from the first packet on, before anybody has set `stirred`.
     """
-    session = await _first(broker, terms)
+    session = await _first(broker, terms, past)
     try:
         yield session
     finally:
         await session.close()
 
 
-async def _first(broker: BrokerSettings, terms: Terms) -> Session:
+async def _first(broker: BrokerSettings, terms: Terms, past: Past) -> Session:
     try:
         login = broker.login()
     except ConfigError as error:
         raise RouteFault(str(error), "authentication") from error
     failure = Disconnected(f"{broker.shown}: no URL to connect to", "error")
     for url in broker.urls:
+        make = partial(Session, broker, url, terms, past)
         try:
             async with asyncio.timeout(broker.connect_timeout):
-                return await _attempt(broker, url, terms, login, MQTTProtocolVersion.MQTTv5)
+                return await _attempt(make, url, login, MQTTProtocolVersion.MQTTv5)
         except TimeoutError:
             failure = Disconnected(f"{url.shown}: no answer in time while connecting", "timeout")
         except OSError as error:
@@ -52,17 +55,17 @@ async def _first(broker: BrokerSettings, terms: Terms) -> Session:
             failure = Disconnected(f"{url.shown}: {error.strerror or error}, while connecting", reason)
         except Disconnected as error:
             failure = error
+    past.explained()
     raise failure
 
 
 async def _attempt(
-    broker: BrokerSettings, url: BrokerUrl, terms: Terms, login: _Login, version: MQTTProtocolVersion
+    make: Callable[[MQTTProtocolVersion], Session], url: BrokerUrl, login: _Login, version: MQTTProtocolVersion
 ) -> Session:
     """Connect in that version, or in 3.1.1 if the broker does not speak 5; may raise OSError."""
-    host, port = url.addresses[0]
-    sock = await _dial(host, port, 3 * keepalive_of(broker))
-    session = Session(broker, url, terms, version)
+    session = make(version)
     try:
+        sock = await _dial(*url.addresses[0], 3 * session.keepalive)
         code, said = await session.connect(sock, *login)
     except BaseException:
         session.drop()
@@ -71,8 +74,8 @@ async def _attempt(
         return session
     session.drop()
     if code == reasons.UNSUPPORTED_VERSION and session.version == 5:
-        return await _attempt(broker, url, terms, login, MQTTProtocolVersion.MQTTv311)
-    raise reasons.refused_connection(url.shown, code, terms.client_id, said)
+        return await _attempt(make, url, login, MQTTProtocolVersion.MQTTv311)
+    raise reasons.refused_connection(url.shown, code, session.client_id, said)
 
 
 async def _dial(host: str, port: int, dead_after: int) -> socket.socket:

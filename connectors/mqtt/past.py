@@ -1,10 +1,17 @@
 """What one end of a route remembers from one connection to the next, made anew after every loss."""
 
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import structlog
 
-from connectors.mqtt.session import Session
+from bridge.errors import Disconnected, RouteFault
+
+QUICK: Final = 10.0
+"""Seconds within which a connection that the broker has accepted ends quickly: a rival's pauses are shorter."""
+
+MANY: Final = 4
+"""Connections in a row that ended quickly and without a word, until another client is suspected."""
 
 _log = structlog.get_logger(__name__)
 
@@ -19,15 +26,31 @@ class Past:
         """Whether the broker had that session no more, and nobody has been told."""
         self.suspects = 0
         """How many messages are to be sent one by one: one of them may be why the broker ended the connection."""
+        self._ended = 0
         self._told: set[str] = set()
 
-    def tell_version(self, session: Session, cost: str) -> None:
-        """Say in the log, once, that a broker speaks 3.1.1 only and what that costs."""
-        if session.version < 5:
-            self.tell_once(f"The broker refuses MQTT 5, so it is MQTT 3.1.1: {cost}.", session)
+    def ended(self, error: Disconnected, client_id: str, lasted: float) -> Disconnected | RouteFault:
+        """Judge a connection that the broker ended without a word, `lasted` seconds after it had accepted it.
 
-    def tell_once(self, text: str, session: Session) -> None:
+        Mosquitto tells of a second client of the same id only since 2.0.15. Where that client comes back too, each ends
+        the other's connection again and again: then this one goes out of its way, and tries again slowly, since it
+        cannot be sure.
+        """
+        self._ended = self._ended + 1 if lasted < QUICK else 0
+        if self._ended < MANY:
+            return error
+        return RouteFault(
+            f"{error}, {self._ended} times in a row soon after it was made: it seems that another client connects as "
+            f"{client_id}; give each replica an instance of its own, or end the other client",
+            "taken_over",
+        )
+
+    def explained(self) -> None:
+        """Take it that connections have ended for a reason that is known."""
+        self._ended = 0
+
+    def tell_once(self, text: str, broker: str, client_id: str) -> None:
         """Write a warning to the log, unless it was written before."""
         if text not in self._told:
             self._told.add(text)
-            _log.warning(text, broker=session.broker, client_id=session.client_id)
+            _log.warning(text, broker=broker, client_id=client_id)

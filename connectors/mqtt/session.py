@@ -19,6 +19,7 @@ from config.urls import BrokerUrl
 from connectors.mqtt import reasons
 from connectors.mqtt.hooks import TapClient
 from connectors.mqtt.packets import BadPacket
+from connectors.mqtt.past import Past
 from connectors.mqtt.tap import PacketTap
 from connectors.mqtt.terms import MOST, Limits, Terms, limits_of, said_in
 
@@ -40,7 +41,9 @@ class Session:
     the tap diverts.
     """
 
-    def __init__(self, broker: BrokerSettings, url: BrokerUrl, terms: Terms, version: MQTTProtocolVersion) -> None:
+    def __init__(
+        self, broker: BrokerSettings, url: BrokerUrl, terms: Terms, past: Past, version: MQTTProtocolVersion
+    ) -> None:
         self.broker = url.shown
         """The broker's URL as a person may see it."""
         self.version = 5 if version == MQTTProtocolVersion.MQTTv5 else 4
@@ -48,6 +51,8 @@ class Session:
         self.timeout = broker.broker_timeout
         """Seconds that any answer may take."""
         self.client_id = terms.client_id
+        self.keepalive = min(MOST, max(1, math.ceil(broker.heartbeat)))
+        """Seconds after which a silent link is asked for a sign of life; after as many more it is dead."""
         self.present = False
         """Whether the broker had a session of this client id."""
         self.limits = Limits()
@@ -61,9 +66,10 @@ class Session:
         self._client = TapClient(self.tap, terms.client_id, version, clean=terms.clean or not terms.expiry)
         self._hook_up()
         self._url = url
+        self._past = past
         self._terms = terms
-        self._keepalive = keepalive_of(broker)
         self._connack: _Connack | None = None
+        self._accepted_at = 0.0
         self._granted: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._reading = True
@@ -98,7 +104,7 @@ class Session:
             asked.SessionExpiryInterval = terms.expiry
             asked.ReceiveMaximum = terms.window
         host, port = self._url.addresses[0]
-        client.connect_async(host, port, self._keepalive, clean_start=terms.clean, properties=asked)
+        client.connect_async(host, port, self.keepalive, clean_start=terms.clean, properties=asked)
         client.begin(sock)
         await self._until(lambda: self._connack is not None, "connecting")
         code, self.present, self.limits, said = self._connack or _Connack(0, False, Limits(), "")
@@ -246,19 +252,24 @@ class Session:
         self._loop.remove_writer(sock)
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._accepted_at = self._loop.time()
         self._connack = _Connack(reason.value, flags.session_present, limits_of(properties), said_in(properties))
 
     def _on_subscribe(self, _client: Any, _data: Any, mid: int, codes: Sequence[Any], _properties: Any) -> None:
         self._granted[mid] = [code.value for code in codes]
 
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if not flags.is_disconnect_packet_from_server:
-            self.lose(reasons.broken(self.broker, reason.value))
-        else:
+        if self.loss is not None:  # it is we who have ended it
+            return
+        self._stir()  # what came before the end may explain it
+        if flags.is_disconnect_packet_from_server:
             self.farewell = reason.value
+            self._past.explained()
             self.lose(reasons.ended(self.broker, reason.value, self.client_id, said_in(properties)))
-
-
-def keepalive_of(broker: BrokerSettings) -> int:
-    """Seconds after which a silent link is asked for a sign of life; after as many more it is dead."""
-    return min(MOST, max(1, math.ceil(broker.heartbeat)))
+            return
+        error = reasons.broken(self.broker, reason.value)
+        if self._connack is None or error.reason != "lost":
+            self._past.explained()
+            self.lose(error)
+        else:
+            self.lose(self._past.ended(error, self.client_id, self._loop.time() - self._accepted_at))

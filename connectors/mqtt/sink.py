@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
-from bridge.message import Message, Outcome, Verdict
+from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
 from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
@@ -26,7 +26,10 @@ from connectors.mqtt.terms import Terms
 UNWRITTEN: Final = 1 << 20
 """Bytes that may wait for the system to take them; with more there is no room."""
 
-_COST: Final = "only topic and body of a message are published, and what the broker refuses is lost without a word"
+_COST: Final = (
+    "The broker refuses MQTT 5, so it is MQTT 3.1.1: only topic and body of a message are published, and what the "
+    "broker refuses is lost without a word."
+)
 
 _Piece: TypeAlias = tuple[Submission, int]  # a send, and the position of a message in it
 _Written: TypeAlias = tuple[int, Submission, Sequence[int]]  # how many bytes have been written then, and which messages
@@ -44,8 +47,9 @@ async def open_sink(
     """
     name = f"fedbridge.{place.bridge}.{place.route}.{settings.name}.{place.instance}"
     past = past or Past()
-    async with connected(broker, Terms(name, clean=True)) as session:
-        past.tell_version(session, _COST)
+    async with connected(broker, Terms(name, clean=True), past) as session:
+        if session.version < 5:
+            past.tell_once(_COST, session.broker, session.client_id)
         _check(session, settings, past)
         sink = MqttSink(session, settings, place, past)
         with ungrouped():
@@ -82,6 +86,7 @@ class MqttSink:
         self._mids = Mids()
         self._flying: dict[int, _Piece] = {}
         self._unwritten: deque[_Written] = deque()  # at QoS 0
+        self._answered = False
         self._loop = asyncio.get_running_loop()
         self._progress_at = 0.0
         session.stirred = self._stirred
@@ -156,11 +161,14 @@ class MqttSink:
 
     def _take_answers(self) -> None:
         tap, flying = self._session.tap, self._flying
+        self._answered = True
         acked, tap.acked = tap.acked, []
         refused, tap.refused = tap.refused, []
         pieces = [flying.pop(mid) for mid in acked if mid in flying]
         for submission, group in groupby(pieces, itemgetter(0)):
             submission.settle_range(sorted([position for _, position in group]))
+        if refused:
+            self._past.explained()  # Mosquitto 2.0.11 ends the connection behind a refusal where nothing may queue up
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)
@@ -170,20 +178,20 @@ class MqttSink:
     def _lose(self, loss: Disconnected | RouteFault) -> None:
         """Leave everything without an answer, but for the one message that the broker ended the connection for.
 
-        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), and does not say
-        which it was. What was in flight is then sent one by one on the next connection: the one that is alone when that
-        happens again is refused.
+        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), with a code or
+        without a word, and does not say which it was. What was in flight is then sent one by one on the next
+        connection: the one that is alone when the broker ends that with a code too is refused.
         """
         flying = list(self._flying.values())
         self._flying.clear()
         self._unwritten.clear()
-        if self._session.farewell in reasons.POISONOUS and flying:
-            if self._past.suspects and len(flying) == 1:
-                submission, position = flying[0]
-                submission.settle(position, Outcome(Verdict.REJECTED, "refused", str(loss)))
-                self._past.suspects = 0
-            else:
-                self._past.suspects = len(flying)
+        found_fault = self._session.farewell in reasons.POISONOUS
+        if found_fault and self._past.suspects and len(flying) == 1:
+            submission, position = flying[0]
+            submission.settle(position, reasons.blame(self._session.farewell, loss))
+            self._past.suspects = 0
+        elif found_fault or (loss.reason == "lost" and not self._answered):
+            self._past.suspects = max(self._past.suspects, len(flying))
         self._sends.lose(loss)
 
 
@@ -197,4 +205,5 @@ def _check(session: Session, settings: MqttSinkSettings, past: Past) -> None:
         text = f"{session.broker}: it does not retain messages: take retain out of the route"
         raise RouteFault(text, "conflict")
     if not limits.retain and settings.retain is None:
-        past.tell_once("The broker does not retain messages: those that ask for it are published without.", session)
+        text = "The broker does not retain messages: those that ask for it are published without."
+        past.tell_once(text, session.broker, session.client_id)

@@ -25,8 +25,8 @@ from connectors.mqtt.terms import MOST, Terms
 _NUMBER_BITS: Final = 64
 _IF_NEW: Final = 1  # Retain Handling: retained messages only for a subscription that is new (section 3.8.3.1)
 _COST: Final = (
-    "messages come without their properties, retained ones come again whenever the bridge starts, "
-    "and a second client of this id is not told from a lost connection"
+    "The broker refuses MQTT 5, so it is MQTT 3.1.1: messages come without their properties, retained ones come again "
+    "whenever the bridge starts, and the broker does not tell of a second client of this id."
 )
 
 
@@ -44,7 +44,7 @@ async def open_source(
     expiry = math.ceil(settings.session_expiry)
     terms = Terms(settings.client_id or name, clean=False, expiry=expiry, window=min(MOST, place.messages))
     past = past or Past()
-    async with connected(broker, terms) as session:
+    async with connected(broker, terms, past) as session:
         source = MqttSource(session, settings, place, past, lasting=_lasting(session, expiry, past))
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
@@ -87,6 +87,11 @@ class MqttSource:
         self._empty = asyncio.Event()  # all that was read ahead of a loss has been handed out
         session.stirred = self._stirred
         self._stirred()
+
+    @property
+    def read_ahead(self) -> int:
+        """The bytes that were read and are not settled."""
+        return self._inbox.read_ahead
 
     def on_revoked(self, revoked: Callable[[], None]) -> None:
         """Do nothing: what was received is taken away only with the connection."""
@@ -189,10 +194,10 @@ class MqttSource:
 
 def _lasting(session: Session, expiry: int, past: Past) -> bool:
     """Tell whether the broker keeps the session after the connection, and say what it does not do as asked."""
-    past.tell_version(session, _COST)
+    if session.version < 5:
+        past.tell_once(_COST, session.broker, session.client_id)
     kept = expiry if session.limits.expiry is None else session.limits.expiry
     if kept < expiry:
-        past.tell_once(
-            f"The broker keeps the session for {kept} s only, and not for session_expiry ({expiry} s).", session
-        )
+        text = f"The broker keeps the session for {kept} s only, and not for session_expiry ({expiry} s)."
+        past.tell_once(text, session.broker, session.client_id)
     return kept > 0

@@ -15,6 +15,7 @@ from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
 from connectors.mqtt import reasons
 from connectors.mqtt.connection import connected
+from connectors.mqtt.past import Past
 from connectors.mqtt.session import Session
 from connectors.mqtt.terms import MOST, Terms
 
@@ -28,7 +29,7 @@ async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> Non
     Takes at most `connect_timeout` and then `broker_timeout` for each topic filter. Raises RouteFault (authentication,
     forbidden, conflict) and Disconnected, also when some findings have been told.
     """
-    async with connected(broker, Terms(f"fedbridge-check-{secrets.token_hex(4)}", clean=True)) as session:
+    async with connected(broker, Terms(f"fedbridge-check-{secrets.token_hex(4)}", clean=True), Past()) as session:
         session.stirred = session.tap.publishes.clear  # what comes for a subscription that is only looked for
         user = broker.login()[0] or "a client without a user name"
         for end in ends:
