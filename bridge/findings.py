@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 from bridge.ports import Place
 from config.settings import SinkSettings, SourceSettings
 
-Verdict = Literal["ok", "created", "unknown", "missing", "forbidden", "conflict"]
-"""How a thing was found: there; to be made by the route; not to be told before a message; or wrong in one of 3 ways."""
+Verdict = Literal["ok", "created", "unknown", "warning", "missing", "forbidden", "conflict"]
+"""How a thing was found: there; to be made by the route; not to be told before a message, or not by this user; working,
+at a price; or wrong in one of 3 ways."""
 
 FAULTS: frozenset[Verdict] = frozenset({"missing", "forbidden", "conflict"})
 """The verdicts with which a route does not work until somebody has done something."""

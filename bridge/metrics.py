@@ -15,6 +15,9 @@ from bridge.message import Delivery, Message, Verdict
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, from a prompt relay on one machine to a broker that hesitates."""
 
+MISSED = ("expired", "trimmed", "group_lost", "session_lost")
+"""Why messages were gone that a route had still to get, see `Source.on_missed`."""
+
 
 class LaneMeters:
     """What one sink's lane counts."""
@@ -53,6 +56,8 @@ class RouteMeters:
         self._duration = metrics.relay_duration.labels(route)
         self._fates = {fate: metrics.messages.labels(route, fate.name.lower()) for fate in Fate}
         metrics.unknown_outcomes.labels(route)
+        for reason in MISSED:
+            metrics.missed.labels(route, reason)
 
     def lane(self, sink: str) -> LaneMeters:
         """Give the meters of one sink of the route."""
@@ -74,7 +79,7 @@ class RouteMeters:
         self._duration.observe(seconds)
 
     def missed(self, reason: str, count: int) -> None:
-        """Count messages that were gone at the source before the route got them; `reason` is from a closed set."""
+        """Count messages that were gone at the source before the route got them; `reason` is one of MISSED."""
         self._metrics.missed.labels(self._route, reason).inc(count)
 
     def stale(self, count: int) -> None:

@@ -65,7 +65,7 @@ def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[s
     if isinstance(source, MqttSourceSettings):
         from connectors import mqtt
 
-        return name, partial(mqtt.open_source, broker, source, place)
+        return name, partial(mqtt.open_source, broker, source, place, mqtt.Past())
     from connectors import redis
 
     return name, partial(redis.open_source, broker, source, place)
@@ -85,7 +85,7 @@ def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, 
     if isinstance(target, MqttSinkSettings):
         from connectors import mqtt
 
-        return name, partial(mqtt.open_sink, broker, target, place)
+        return name, partial(mqtt.open_sink, broker, target, place, mqtt.Past())
     from connectors import redis
 
     return name, partial(redis.open_sink, broker, target, place)

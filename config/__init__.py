@@ -5,14 +5,16 @@ secrets and then the environment (`FEDBRIDGE_ROUTES__ORDERS__WINDOW__MESSAGES=10
 raises `ConfigError` with every problem, each with file, line and column, key, and what to do.
 
     documents.py    reads and merges files          settings.py     the models: every key, its type and description;
-    positions.py    where each key stands                           brokers.py, amqp.py, kafka.py: the larger tables
-    expand.py       ${NAME}, ${file:PATH}           values.py       durations, sizes, names
-    overrides.py    environment and secrets         urls.py         amqp://… and kafka://…
-    shape.py        which keys a table may have     templates.py    {message_id}, {header.NAME:default}
-    messages.py     pydantic's errors in words      consistency.py  whether the parts fit each other
-    load.py         all of it in order              loops.py        whether a target is its route's own source
-    schema.py       the JSON schema                 shown.py        what is in effect, without secrets
-                                                    toml.py         writes TOML
+    positions.py    where each key stands                           brokers.py, amqp.py, kafka.py, mqtt.py, redis.py:
+    expand.py       ${NAME}, ${file:PATH}                           the larger tables
+    overrides.py    environment and secrets         values.py       durations, sizes, names
+    shape.py        which keys a table may have     urls.py         amqp://…, kafka://…, mqtt://… and redis://…
+    messages.py     pydantic's errors in words      templates.py    {message_id}, {header.NAME:default}
+    load.py         all of it in order              filters.py      what MQTT topic filters have in common
+    schema.py       the JSON schema                 consistency.py  whether the parts fit each other
+    shown.py        what is in effect, no secrets   loops.py        whether a target is its route's own source
+    toml.py         writes TOML                     rivals.py       whether two routes take each other's messages
+                                                    names.py        what sources are called by default
 
 To add a setting: add the field to its model, with a description, and to fedbridge.example.toml, and make the schema
 anew: `fedbridge schema > config/fedbridge.schema.json`. A rule about one table is a validator of its model; a rule

@@ -6,15 +6,18 @@ values. What may be only a consequence of such a mistake is not told.
 
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
+from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from config.brokers import BrokerSettings, choose_broker
 from config.files import read_value
 from config.loops import loop, same_broker
-from config.positions import Path
+from config.names import Names
+from config.positions import Path, dotted
+from config.rivals import End, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
 from config.templates import Template, TemplateField
@@ -102,6 +105,7 @@ def contradictions(data: Mapping[str, Any], refused: Set[Path]) -> Iterator[tupl
     for name in raw.keys(("routes",)):
         yield from _route(("routes", name), dict.fromkeys(elsewhere) | kinds, raw)
         yield from _loops(("routes", name), brokers, raw)
+    yield from _rivals(brokers, raw)
 
 
 def _broker(path: Path, raw: _Raw) -> BrokerSettings | None:
@@ -138,27 +142,69 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
 
 def _loops(path: Path, brokers: Mapping[str, BrokerSettings | None], raw: _Raw) -> Iterator[tuple[Path, str]]:
     """The targets of a route that are its own source."""
-    known = {name: broker for name, broker in brokers.items() if broker is not None}
-    bridge = raw.text(("bridge", "name")) or BridgeSettings().name
+    own = _names(path, raw)
     for kind in raw.keys((*path, "from")):
         source = raw.source((*path, "from", kind), kind)
         for at in _targets((*path, "to", kind), raw):
             target = raw.sink(at, kind)
-            if source is None or target is None or not _meet(source, target, known):
+            if source is None or target is None or not _meet(source, target, brokers):
                 continue
-            found = loop(source, target, f"fedbridge.{bridge}.{path[-1]}")
+            found = loop(source, target, own.group)
             if found is not None:
                 yield (*at, found.key), found.text
 
 
-def _meet(source: SourceSettings, target: SinkSettings, brokers: Mapping[str, BrokerSettings]) -> bool:
-    """Whether a source and a target are at one broker, as far as that can be known."""
-    kinds = {name: broker.kind for name, broker in brokers.items()}
+def _rivals(brokers: Mapping[str, BrokerSettings | None], raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """The ends of routes that would take each other's place; each is told once, of the first other."""
+    ends = [
+        (path, End(dotted(path), end, _names(path, raw)))
+        for name in raw.keys(("routes",))
+        if _runs(raw.at(("routes", name, "enabled")))
+        for path, end in _ends(("routes", name), raw)
+    ]
+    told: set[Path] = set()
+    for (_, one), (path, other) in combinations(ends, 2):
+        found = rivalry(one, other)
+        if found is not None and path not in told and _meet(one.settings, other.settings, brokers):
+            told.add(path)
+            yield (*path, found.key), found.text
+
+
+def _ends(path: Path, raw: _Raw) -> Iterator[tuple[Path, SourceSettings | SinkSettings]]:
+    """The source and the targets of a route that may have rivals, as far as they are right."""
+    for kind in ("mqtt", "redis"):
+        if (source := raw.source((*path, "from", kind), kind)) is not None:
+            yield (*path, "from", kind), source
+        for at in _targets((*path, "to", kind), raw):
+            if (target := raw.sink(at, kind)) is not None:
+                yield at, target
+
+
+def _runs(enabled: Any) -> bool:
+    with suppress(ValidationError):
+        return enabled is None or TypeAdapter(bool).validate_python(enabled)
+    return True
+
+
+def _names(path: Path, raw: _Raw) -> Names:
+    """What a route's source is called by default; its path begins with the route's."""
+    bridge = raw.text(("bridge", "name")) or BridgeSettings().name
+    return Names(bridge, str(path[1]), raw.text(("bridge", "instance")) or "INSTANCE")
+
+
+def _meet(
+    one: SourceSettings | SinkSettings,
+    other: SourceSettings | SinkSettings,
+    brokers: Mapping[str, BrokerSettings | None],
+) -> bool:
+    """Whether two ends are at one broker, as far as that can be known."""
+    known = {name: broker for name, broker in brokers.items() if broker is not None}
+    kinds = {name: broker.kind for name, broker in known.items()}
     try:
-        one, other = (brokers[choose_broker(end.broker, end.kind, kinds)] for end in (source, target))
+        places = [known[choose_broker(end.broker, end.kind, kinds)] for end in (one, other)]
     except KeyError:
         return False
-    return same_broker(one, other)
+    return same_broker(*places)
 
 
 def _targets(path: Path, raw: _Raw) -> list[Path]:

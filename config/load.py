@@ -14,7 +14,7 @@ from config.errors import ConfigError, Problem
 from config.expand import expand_all
 from config.messages import explain
 from config.overrides import apply, secrets_directory
-from config.positions import Path
+from config.positions import Path, dotted
 from config.settings import Settings
 
 
@@ -60,8 +60,7 @@ class _Places:
 
     def problem(self, path: Path, text: str) -> Problem:
         """The problem with its place; of a key that is missing, the place of its table."""
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-        return Problem(self._where(path), key, text + self._suggestion(path, text))
+        return Problem(self._where(path), dotted(path), text + self._suggestion(path, text))
 
     def rank(self, path: Path) -> tuple[int, int, int]:
         """The order of problems: as the files have them, what is not in a file last."""

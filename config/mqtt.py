@@ -9,7 +9,7 @@ from config.templates import Template
 from config.values import Duration, Kind, Name, Whole
 
 _LONGEST = 65_535  # bytes of an MQTT string (MQTT 5, 1.5.4), and the largest packet identifier (2.2.1)
-_FOR_EVER = 0xFFFF_FFFF  # seconds; a session of this expiry never ends (MQTT 5, 3.1.2.11.2)
+_FOR_EVER = 0xFFFF_FFFF  # seconds (MQTT 5, 3.1.2.11.2)
 
 
 def _string(text: str) -> str:
@@ -68,8 +68,8 @@ def _quality(value: object) -> object:
 
 
 def _expiry(seconds: float) -> float:
-    if seconds > _FOR_EVER:
-        raise ValueError(f"MQTT counts sessions up to {_FOR_EVER}s, which is for ever")
+    if seconds != int(seconds) or seconds > _FOR_EVER:
+        raise ValueError(f"MQTT counts the time of a session in whole seconds, up to {_FOR_EVER}")
     return seconds
 
 

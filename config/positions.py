@@ -15,6 +15,11 @@ Path = tuple[str | int, ...]
 """The keys and list indices that lead to a value."""
 
 
+def dotted(path: Path) -> str:
+    """A path as it is written of a setting: "routes.x.to.kafka[1].topic"."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
 class Position(NamedTuple):
     """A line and a column, both from 1."""
 

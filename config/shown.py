@@ -6,6 +6,7 @@ from typing import Any
 from config.amqp import AmqpSourceSettings
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSourceSettings
+from config.names import Names
 from config.redis import RedisSourceSettings
 from config.settings import RouteSettings, Settings
 
@@ -49,23 +50,23 @@ def _mask(table: dict[str, Any], broker: BrokerSettings) -> None:
 
 
 def _fill(table: dict[str, Any], settings: Settings, name: str, route: RouteSettings, instance: str) -> None:
-    source, own = route.source.settings, f"fedbridge.{settings.bridge.name}.{name}"
+    source, own = route.source.settings, Names(settings.bridge.name, name, instance)
     start = table["from"][source.kind]
     start["broker"] = settings.broker_name(source.broker, source.kind)
     if isinstance(source, AmqpSourceSettings):
         start["declare"] = source.declares
         start["binding_keys"] = [] if source.exchange is None else source.keys
         if not source.exclusive:
-            start["queue"] = source.queue or own
+            start["queue"] = source.queue or own.group
         for key in _NOT_CREATED if not source.declares else _TEMPORARY if source.exclusive else ():
             del start[key]
     elif isinstance(source, MqttSourceSettings):
-        start["client_id"] = source.client_id or f"{own}.source.{instance}"
+        start["client_id"] = source.client_id or own.client_id
     elif isinstance(source, RedisSourceSettings):
-        start["group"] = source.group or own
-        start["consumer"] = source.consumer or instance
+        start["group"] = source.group or own.group
+        start["consumer"] = source.consumer or own.consumer
     else:
-        start["group"] = source.group or own
+        start["group"] = source.group or own.group
     for target in route.targets.settings:
         stated = table["to"][target.kind]
         for each in stated if isinstance(stated, list) else [stated]:

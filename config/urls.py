@@ -17,6 +17,7 @@ from config.values import Kind
 
 _PORTS: dict[Kind, int] = {"amqp": 5672, "kafka": 9092, "mqtt": 1883, "redis": 6379}
 _OVER_TLS: dict[str, Kind] = {"amqps": "amqp", "mqtts": "mqtt", "rediss": "redis"}
+_MEANT: dict[str, Kind] = {"rabbitmq": "amqp", "mosquitto": "mqtt", "valkey": "redis"}
 _SHAPE = "write amqp://HOST:PORT/VHOST, kafka://HOST:PORT,HOST:PORT, mqtt://HOST:PORT or redis://HOST:PORT/DATABASE"
 _CREDENTIALS = "write special characters in its user name and password as %XX, or put them into username and password"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]")
@@ -97,7 +98,7 @@ def _kind(scheme: str) -> Kind:
             return kind
     if scheme in _OVER_TLS:
         raise ValueError(f"TLS ({scheme}) does not work yet; use {_OVER_TLS[scheme]}://")
-    close = difflib.get_close_matches(scheme, _PORTS, 1)
+    close = [_MEANT[scheme]] if scheme in _MEANT else difflib.get_close_matches(scheme, _PORTS, 1)
     meant = f" (did you mean {close[0]}?)" if close else ""
     raise ValueError(f"not the scheme of a broker that works yet{meant}; {_SHAPE}")
 

@@ -6,7 +6,7 @@ unacknowledged on a lost connection comes again, in order, marked as redelivered
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -49,6 +49,7 @@ class MemoryBroker:
         self.acknowledged: list[Message | Undecodable] = []
         """Every message that was settled, in the order it was."""
         self._up = True
+        self._trimmed: Counter[str] = Counter()
         self._epochs = count(1)
         self._connections: list[MemorySource | MemorySink] = []
 
@@ -56,6 +57,23 @@ class MemoryBroker:
         """Store messages at the end of a queue."""
         self.queues.setdefault(queue, deque()).extend(Queued(message) for message in messages)
         self.wake()
+
+    def trim(self, queue: str, amount: int) -> list[Message | Undecodable]:
+        """Delete up to so many messages from the front of a queue, as retention does, and give them.
+
+        Its consumer is told, or the next one if there is none: they were not on loan, so that nobody gets them again.
+        """
+        held = self.queues.get(queue, deque())
+        gone = [held.popleft().message for _ in range(min(amount, len(held)))]
+        self._trimmed[queue] += len(gone)
+        for connection in self._connections:
+            if isinstance(connection, MemorySource):
+                connection.miss()
+        return gone
+
+    def untold(self, queue: str) -> int:
+        """Give how many were trimmed of a queue since this was asked last."""
+        return self._trimmed.pop(queue, 0)
 
     def messages(self, queue: str) -> list[Message | Undecodable]:
         """Give what is in a queue and not on loan, in order."""
@@ -118,6 +136,7 @@ class MemorySource:
     def __init__(self, broker: MemoryBroker, queue: str, place: Place, *, redelivers: bool) -> None:
         self.redelivers = redelivers
         self._broker = broker
+        self._name = queue
         self._queue = broker.queues.setdefault(queue, deque())
         self._prefetch = place.messages
         self._loans: dict[int, Queued] = {}
@@ -128,6 +147,7 @@ class MemorySource:
         self._open = True
         self._epoch = broker.connect(self)
         self._revoked: Callable[[], None] = lambda: None
+        self._missed: Callable[[str, int], None] | None = None
 
     @property
     def lag(self) -> int:
@@ -139,7 +159,14 @@ class MemorySource:
         self._revoked = revoked
 
     def on_missed(self, missed: Callable[[str, int], None]) -> None:
-        """Do nothing: nothing gets lost here."""
+        """Have `missed` called with what `MemoryBroker.trim` deletes, as `Source.on_missed` says."""
+        self._missed = missed
+        self.miss()
+
+    def miss(self) -> None:
+        """Tell of what was trimmed and not told, once there is somebody to tell."""
+        if self._missed is not None and (amount := self._broker.untold(self._name)):
+            self._missed("trimmed", amount)
 
     def revoke(self) -> None:
         """Take back what is on loan, as a rebalance does: a new epoch begins on the same connection."""

@@ -32,7 +32,7 @@ class Exit(IntEnum):
 
 app = typer.Typer(
     name="fedbridge",
-    help="Federates RabbitMQ and Kafka: relays between exchanges, queues and topics, and loses nothing on the way.",
+    help="Federates RabbitMQ, Kafka, MQTT and Redis: relays between all of them, and loses nothing on the way.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -67,7 +67,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Federates RabbitMQ and Kafka: relays between exchanges, queues and topics, and loses nothing on the way."""
+    """Federates RabbitMQ, Kafka, MQTT and Redis: relays between all of them, and loses nothing on the way."""
 
 
 @app.command()

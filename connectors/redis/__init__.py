@@ -1,1 +1,6 @@
-"""Redis streams, read by consumer groups and written to, over connections of redis-py."""
+"""Redis streams: `open_source` reads them in a consumer group; `open_sink` appends to them."""
+
+from connectors.redis.sink import open_sink
+from connectors.redis.source import open_source
+
+__all__ = ["open_sink", "open_source"]

@@ -7,26 +7,31 @@ from tests.contract.amqp_kits import AmqpSinkKit, AmqpSourceKit
 from tests.contract.kafka_kits import KafkaSinkKit, KafkaSourceKit
 from tests.contract.kits import SinkCheck, SinkKit, SourceCheck, SourceKit
 from tests.contract.memory_kits import MemorySinkKit, MemorySourceKit
+from tests.contract.redis_kits import RedisSinkKit, RedisSourceKit
 
 
-@pytest.fixture(params=["memory", "amqp", "kafka"])
+@pytest.fixture(params=["memory", "amqp", "kafka", "redis"])
 async def source_kit(request: pytest.FixtureRequest) -> SourceKit:
     if request.param == "memory":
         return MemorySourceKit()
     if request.param == "amqp":
         return AmqpSourceKit(request.getfixturevalue("stoppable_rabbitmq"))
+    if request.param == "redis":
+        return RedisSourceKit(request.getfixturevalue("stoppable_redis"))
     kit = KafkaSourceKit(request.getfixturevalue("stoppable_kafka"))
     await kit.prepare()
     return kit
 
 
-@pytest.fixture(params=["memory", "amqp", "kafka"])
+@pytest.fixture(params=["memory", "amqp", "kafka", "redis"])
 async def sink_kit(request: pytest.FixtureRequest) -> SinkKit:
-    kit: AmqpSinkKit | KafkaSinkKit
+    kit: AmqpSinkKit | KafkaSinkKit | RedisSinkKit
     if request.param == "memory":
         return MemorySinkKit()
     if request.param == "amqp":
         kit = AmqpSinkKit(request.getfixturevalue("stoppable_rabbitmq"))
+    elif request.param == "redis":
+        kit = RedisSinkKit(request.getfixturevalue("stoppable_redis"))
     else:
         kit = KafkaSinkKit(request.getfixturevalue("stoppable_kafka"))
     await kit.prepare()

@@ -95,6 +95,10 @@ def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemorySource, "_is_current", lambda source, receipt: True)
 
 
+def count_nothing_that_was_missed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Relay, "_miss", lambda relay, reason, count: None)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -103,6 +107,7 @@ def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
         resend_out_of_order,
         let_one_sinks_outcome_hide_anothers,
         settle_a_stale_epoch,
+        count_nothing_that_was_missed,
     ],
 )
 def test_a_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:

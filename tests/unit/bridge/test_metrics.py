@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from bridge.batch import Fate
 from bridge.message import Delivery, Message, Verdict
-from bridge.metrics import Metrics, follow
+from bridge.metrics import MISSED, Metrics, follow
 
 ROUTE = {"route": "orders"}
 
@@ -19,6 +19,8 @@ def test_every_outcome_is_there_from_the_start() -> None:
         assert registry.get_sample_value("fedbridge_sink_messages_total", labels) == 0
     for name in ("messages_received", "redelivered", "stale_receipts", "unknown_outcomes", "payload_bytes"):
         assert registry.get_sample_value(f"fedbridge_{name}_total", ROUTE) == 0
+    for reason in MISSED:
+        assert registry.get_sample_value("fedbridge_source_missed_total", {**ROUTE, "reason": reason}) == 0
     assert registry.get_sample_value("fedbridge_build_info", {"version": "1.2.3"}) == 1
 
 
@@ -40,6 +42,17 @@ def test_a_batch_moves_the_counters_once() -> None:
     assert value("fedbridge_stale_receipts_total", ROUTE) == 4
     labels = {"broker": "rabbit", "route": "orders", "role": "source", "reason": "lost"}
     assert value("fedbridge_reconnects_total", labels) == 1
+
+
+def test_what_was_missed_is_counted_by_reason() -> None:
+    registry = CollectorRegistry()
+    meters = Metrics(registry, "1").route("orders")
+    meters.missed("trimmed", 3)
+    meters.missed("session_lost", 1)
+    meters.missed("trimmed", 2)
+    value = registry.get_sample_value
+    assert value("fedbridge_source_missed_total", {**ROUTE, "reason": "trimmed"}) == 5
+    assert value("fedbridge_source_missed_total", {**ROUTE, "reason": "session_lost"}) == 1
 
 
 def test_setbacks_are_counted_by_verdict_and_reason() -> None:

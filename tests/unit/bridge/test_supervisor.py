@@ -13,7 +13,7 @@ from bridge.connection import State
 from bridge.errors import RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
 from bridge.metrics import Metrics
-from bridge.ports import Place, Source
+from bridge.ports import Place, Sink, Source
 from bridge.relay import RelaySettings
 from bridge.supervisor import Route, RoutePlan, Timings, place_of, supervise
 from config.settings import OnError, RetrySettings, Unroutable, WindowSettings
@@ -24,13 +24,14 @@ PLACE = Place("bridge", "node", "route", 10, 1000)
 
 
 class Setting:
-    """A route between two memory brokers in virtual time, whose source can be made to fail for good."""
+    """A route between two memory brokers in virtual time, whose source and sink can be made to fail for good."""
 
     def __init__(self, on_error: OnError = "stop", unroutable: Unroutable = "dead_letter") -> None:
         self.loop = VirtualLoop()
         self.origin, self.target = memory.MemoryBroker(), memory.MemoryBroker()
         self.failure: Exception | None = None
-        self.opened = 0
+        self.sink_failure: Exception | None = None
+        self.opened = self.sinks_opened = 0
         self.stop = asyncio.Event()
         self.registry = CollectorRegistry()
         window = WindowSettings(messages=10)
@@ -38,7 +39,7 @@ class Setting:
         plan = RoutePlan(
             settings,
             ("origin", self.open_source),
-            {"sink": ("target", lambda: memory.open_sink(self.target, "out", PLACE))},
+            {"sink": ("target", self.open_sink)},
         )
 
         async def run() -> int:
@@ -54,6 +55,14 @@ class Setting:
             raise self.failure
         async with memory.open_source(self.origin, "in", PLACE) as source:
             yield source
+
+    @asynccontextmanager
+    async def open_sink(self) -> AsyncIterator[Sink]:
+        self.sinks_opened += 1
+        if self.sink_failure is not None:
+            raise self.sink_failure
+        async with memory.open_sink(self.target, "out", PLACE) as sink:
+            yield sink
 
     def state(self) -> State:
         return self.route.state
@@ -119,6 +128,52 @@ def test_a_permanent_fault_fails_the_route_and_is_probed_slowly(setting: Setting
     setting.failure = None
     setting.loop.pass_time(60)
     assert setting.state() is State.RUNNING
+
+
+def test_a_final_fault_fails_the_route_and_is_not_tried_again(setting: Setting) -> None:
+    setting.failure = RouteFault("another client took the session of orders", "taken_over", final=True)
+    setting.loop.pass_time(10)
+    assert setting.state() is State.FAILED
+    assert setting.route.reason == "source: another client took the session of orders"
+    setting.failure = None
+    setting.loop.pass_time(3600)
+    assert setting.opened == 1, "no probe: it would take the session back"
+    assert setting.state() is State.FAILED
+    setting.stop.set()
+    setting.loop.pass_time(0.1)
+    assert setting.running.result() == 0, "stopping does not wait for it"
+
+
+def test_a_final_fault_of_an_open_source_leaves_what_is_in_hand_to_be_worked_off(setting: Setting) -> None:
+    setting.target.latency = 2
+    setting.origin.publish("in", Message(b"x", "1"))
+    setting.loop.pass_time(0.1)
+    setting.failure = RouteFault("another client took the session of orders", "taken_over", final=True)
+    setting.origin.cut()
+    setting.loop.pass_time(1)
+    assert setting.state() is State.FAILED
+    setting.stop.set()
+    setting.loop.pass_time(0.1)
+    assert not setting.running.done(), "a message is in flight"
+    setting.loop.pass_time(3)
+    assert setting.running.result() == 1, "it was delivered, and it comes again to whoever has the session"
+    assert setting.value("messages_total", outcome="delivered") == 1
+    assert setting.value("connection_up", broker="target", role="sink") == 0
+
+
+def test_a_final_fault_of_a_sink_keeps_the_messages_until_the_bridge_is_stopped(setting: Setting) -> None:
+    setting.sink_failure = RouteFault("another client took the session of the sink", "taken_over", final=True)
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(3)))
+    setting.loop.pass_time(3600)
+    assert setting.state() is State.FAILED
+    assert setting.route.reason == "sink: another client took the session of the sink"
+    assert setting.sinks_opened == 1
+    assert setting.route.relay.messages == 3
+    setting.stop.set()
+    setting.loop.pass_time(6)
+    assert setting.running.result() == 0, "no sink was given them"
+    assert setting.value("messages_total", outcome="returned") == 3
+    assert len(setting.origin.messages("in")) == 3
 
 
 def test_a_bug_is_retried_and_then_fails_the_route(setting: Setting) -> None:
@@ -288,6 +343,26 @@ def test_a_rebalance_takes_back_what_was_not_sent_and_is_no_reconnect(setting: S
     assert setting.value("messages_total", outcome="delivered") == 3
     assert setting.value("messages_received_total") == 6
     assert setting.value("reconnects_total", broker="origin", role="source", reason="lost") is None
+
+
+def test_what_was_gone_at_the_source_is_counted_whether_it_was_open_or_not(setting: Setting) -> None:
+    setting.target.stop()
+    setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(15)))
+    setting.loop.pass_time(0.1)
+    setting.origin.trim("in", 2)
+    assert setting.value("source_missed_total", reason="trimmed") == 2, "a window of 10 was on loan, and 5 were not"
+    setting.origin.stop()
+    setting.origin.trim("in", 4)
+    setting.loop.pass_time(1)
+    assert setting.value("source_missed_total", reason="trimmed") == 2
+    setting.origin.start()
+    setting.target.start()
+    setting.loop.pass_time(40)
+    assert setting.value("source_missed_total", reason="trimmed") == 6, "what was known before is told at once"
+    assert [m.uid for m in setting.target.messages("out") if isinstance(m, Message)] == [
+        str(number) for number in (*range(4, 10), 12, 13, 14)
+    ]
+    assert setting.value("messages_total", outcome="delivered") == 9
 
 
 def test_the_lag_is_what_the_broker_holds_and_nobody_knows_it_without_a_connection(setting: Setting) -> None:

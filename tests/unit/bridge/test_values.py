@@ -4,7 +4,6 @@ import base64
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -12,45 +11,14 @@ from hypothesis import strategies as st
 
 from bridge.message import Header, Type, Value
 from bridge.values import rfc3339, text_of
-
-BITS = {"i8": 8, "u8": 8, "i16": 16, "u16": 16, "i32": 32, "u32": 32, "i64": 64, "u64": 64}
-
-
-def integers(kind: str) -> st.SearchStrategy[tuple[Any, Any]]:
-    top = 1 << BITS[kind]
-    bounds = (0, top - 1) if kind[0] == "u" else (-top // 2, top // 2 - 1)
-    return st.tuples(st.just(kind), st.integers(*bounds))
+from tests.unit.bridge.typed import values
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-leaves = st.one_of(
-    st.tuples(st.just("bool"), st.booleans()),
-    *(integers(kind) for kind in BITS),
-    st.tuples(st.just("timestamp"), st.integers(-(1 << 63), (1 << 64) - 1)),
-    st.tuples(st.just("f32"), st.floats(width=32)),
-    st.tuples(st.just("f64"), st.floats()),
-    st.tuples(st.just("decimal"), st.decimals()),
-    st.tuples(st.just("string"), texts | st.binary(max_size=8)),
-    st.tuples(st.just("bytes"), st.binary(max_size=8)),
-    st.tuples(st.just("void"), st.none()),
-)
-
-
-def nested(inner: st.SearchStrategy[tuple[Any, Any]]) -> st.SearchStrategy[tuple[Any, Any]]:
-    named = st.tuples(texts, inner).map(lambda pair: (pair[0], *pair[1]))
-    return st.tuples(st.just("array"), st.lists(inner, max_size=4).map(tuple)) | st.tuples(
-        st.just("table"), st.lists(named, max_size=4).map(tuple)
-    )
-
-
-elements: st.SearchStrategy[tuple[Any, Any]] = st.recursive(leaves, nested, max_leaves=12)
-
-
-@given(elements)
+@given(values)
 @example(("timestamp", 10**18))
 @example(("f64", float("nan")))
-def test_no_valid_value_raises(element: tuple[Type, Value]) -> None:
-    kind, value = element
+def test_no_valid_value_raises(typed: tuple[Type, Value]) -> None:
+    kind, value = typed
     text = text_of(kind, value)
     text.encode("utf-8", "surrogateescape")
     if kind in ("table", "array"):

@@ -11,14 +11,17 @@ NAMED = ("brokers", "routes")
 FOLDER = Path(__file__).parents[3] / "config"
 
 
-def test_the_ten_line_route_loads() -> None:
-    settings = load(FOLDER / "fedbridge.toml", {})
-    route = settings.routes["product-updates"]
-    assert (route.source.model_dump()["amqp"]["exchange"], route.source.model_dump()["amqp"]["exchange_type"]) == (
+def test_the_story_loads() -> None:
+    routes = load(FOLDER / "fedbridge.toml", {}).routes
+    updates = routes["product-updates"]
+    assert (updates.source.model_dump()["amqp"]["exchange"], updates.source.model_dump()["amqp"]["exchange_type"]) == (
         "product_updates",
         "fanout",
     )
-    assert [target.model_dump()["topic"] for target in route.targets.settings] == ["product-updates"]
+    assert [target.kind for target in updates.targets.settings] == ["kafka", "mqtt", "redis"]
+    back = [route for name, route in routes.items() if name != "product-updates"]
+    assert [route.source.settings.kind for route in back] == ["kafka", "mqtt", "redis"]
+    assert [target.model_dump()["exchange"] for route in back for target in route.targets.settings] == ["orders"] * 3
 
 
 def test_the_long_example_loads() -> None:

@@ -9,36 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from config import ConfigError, load
-
-BROKERS = """\
-[brokers.rabbit]
-url = "amqp://localhost"
-[brokers.kafka]
-url = "kafka://localhost"
-"""
-ROUTE = """\
-[routes.orders]
-from.amqp = { queue = "orders" }
-to.kafka = { topic = "orders" }
-"""
-VALID = BROKERS + ROUTE
-
-
-def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
-    """The lines about a configuration, with FILE for the path of the file."""
-    file = tmp_path / "fedbridge.toml"
-    file.write_text(text)
-    with pytest.raises(ConfigError) as caught:
-        load(file, environ or {}, tmp_path / "no-secrets")
-    lines = [str(problem) for problem in caught.value.problems]
-    assert str(caught.value) == "\n".join(lines)
-    return [line.replace(str(file), "FILE") for line in lines]
+from tests.unit.config.configurations import BROKERS, ROUTE, VALID, loads, problems
 
 
 def test_what_is_valid_loads(tmp_path: Path) -> None:
-    file = tmp_path / "fedbridge.toml"
-    file.write_text(VALID + 'window.messages = 10\nretry.initial = "1s"\n')
-    route = load(file, {}).routes["orders"]
+    route = loads(tmp_path, VALID + 'window.messages = 10\nretry.initial = "1s"\n').routes["orders"]
     assert (route.window.messages, route.retry.initial, route.source.model_dump()["amqp"]["queue"]) == (
         10,
         1.0,
@@ -499,7 +474,12 @@ KEYS = (
     "to",
     "amqp",
     "kafka",
+    "mqtt",
+    "redis",
     "broker",
+    "topics",
+    "streams",
+    "group",
     "url",
     "topic",
     "key",
@@ -507,7 +487,9 @@ KEYS = (
     "password_file",
 )
 values = st.recursive(
-    st.sampled_from(["x", "{key}", "{", "amqp://a", "kafka://a", "", "a\0", 5, True, "${NOPE}"]),
+    st.sampled_from(
+        ["x", "{key}", "{", "amqp://a", "kafka://a", "mqtt://a", "redis://a", "", "a/#", "a\0", 5, True, "${NOPE}"]
+    ),
     lambda inner: st.dictionaries(st.sampled_from(KEYS), inner) | st.lists(inner, max_size=2),
 )
 
@@ -522,7 +504,11 @@ def test_values_of_any_shape_are_a_configuration_or_a_config_error(
         for name, value in {
             "BROKERS__X": broker,
             "ROUTES__X__FROM__AMQP": source,
+            "ROUTES__Y__FROM__MQTT": source,
+            "ROUTES__Z__FROM__REDIS": source,
             "ROUTES__X__TO__KAFKA": target,
+            "ROUTES__Y__TO__MQTT": target,
+            "ROUTES__Z__TO__REDIS": target,
             "ROUTES__BAD NAME": other,
             "BROKERS__BAD NAME": other,
         }.items()

@@ -16,6 +16,10 @@ BROKERS = """
 url = ["amqp://me:SECRET@a/shop", "amqp://b/shop"]
 [brokers.kafka]
 url = "kafka://a,b"
+[brokers.mosquitto]
+url = "mqtt://me:SECRET@m"
+[brokers.redis]
+url = "redis://:SECRET@r/3"
 """
 ROUTES = {
     "exchange": 'from.amqp = { exchange = "e", exchange_type = "fanout" }\nto.kafka = { topic = "t" }',
@@ -28,6 +32,13 @@ ROUTES = {
     'to.kafka = { topic = "a$${{y}}" }\nwindow.bytes = 1000\nretry.initial = "1.5s"',
     "topics": 'from.kafka = { topics = ["t"] }\nto.amqp = { exchange = "e" }\non_error = "drop"\nunroutable = "hold"',
     "pattern": 'from.kafka = { pattern = "a\\\\..*", group = "g" }\nto.kafka = { topic = "t", max_in_flight = 1 }',
+    "filters": 'from.mqtt = { topics = ["a/+", "$SYS/#"], qos = 0, session_expiry = "0s" }\n'
+    'to.redis = { stream = "{topic}", max_length = 5 }',
+    "streams": 'from.redis = { streams = ["s"], start = "$", claim_idle = "90s" }\n'
+    'to.mqtt = [{ name = "a", topic = "t" }, { name = "b", topic = "u", retain = false, qos = 0 }]',
+    "session": 'from.mqtt = { topics = ["a"], client_id = "c", share = "s" }\nto.mqtt = { topic = "t" }',
+    "consumer": 'from.redis = { streams = ["s"], group = "g", consumer = "c", no_body = "empty" }\n'
+    'to.redis = { stream = "t" }',
 }
 
 
@@ -55,6 +66,17 @@ def test_what_was_left_out_is_filled_in(tmp_path: Path) -> None:
         ("topics", "to.amqp", "broker", "rabbit"),
         ("pattern", "from.kafka", "group", "g"),
         ("temporary", "from.amqp", "queue", None),
+        ("filters", "from.mqtt", "client_id", "fedbridge.fedbridge.x.source.node-1"),
+        ("filters", "from.mqtt", "broker", "mosquitto"),
+        ("filters", "from.mqtt", "session_expiry", "0s"),
+        ("filters", "to.redis", "broker", "redis"),
+        ("streams", "from.redis", "group", "fedbridge.fedbridge.x"),
+        ("streams", "from.redis", "consumer", "node-1"),
+        ("streams", "from.redis", "broker", "redis"),
+        ("session", "from.mqtt", "client_id", "c"),
+        ("session", "to.mqtt", "broker", "mosquitto"),
+        ("consumer", "from.redis", "group", "g"),
+        ("consumer", "from.redis", "consumer", "c"),
     ):
         table: Any = shown(tmp_path, f"{BROKERS}\n[routes.x]\n{ROUTES[name]}\n")["routes"]["x"]
         for part in path.split("."):
@@ -85,6 +107,13 @@ def test_secrets_are_masked(tmp_path: Path, broker: str, username: str | None, p
     told = table["brokers"]["x"]
     assert (told["url"], told["username"], told["password"]) == ("amqp://h:5672/", username, password)
     assert "SECRET" not in json.dumps(table)
+
+
+def test_logins_of_mqtt_and_redis_are_masked_too(tmp_path: Path) -> None:
+    brokers = shown(tmp_path, f"{BROKERS}\n[routes.x]\n{ROUTES['queue']}\n")["brokers"]
+    told = {name: tuple(brokers[name][key] for key in ("url", "username", "password")) for name in brokers}
+    assert told["mosquitto"] == ("mqtt://m:1883", "me", "***")
+    assert told["redis"] == ("redis://r:6379/3", None, "***")
 
 
 def test_a_text_that_looks_like_a_reference_stays_text() -> None:

@@ -80,6 +80,7 @@ def test_the_forms(text: str, expected: BrokerUrl) -> None:
         ("mqtts://h", r"TLS \(mqtts\) does not work yet; use mqtt://"),
         ("rediss://h", r"TLS \(rediss\) does not work yet; use redis://"),
         ("nats://h", "not the scheme of a broker that works yet; write"),
+        ("valkey://h", r"not the scheme of a broker that works yet \(did you mean redis\?\); write"),
         ("mqqt://h", r"not the scheme of a broker that works yet \(did you mean mqtt\?\); write"),
         ("ampq://h", r"not the scheme of a broker that works yet \(did you mean amqp\?\); write"),
         ("amqp://", "needs a host"),

@@ -1,0 +1,101 @@
+"""Connecting to an MQTT broker: addresses in turn, login, and MQTT 3.1.1 where a broker does not speak 5."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from bridge.errors import Disconnected, RouteFault
+from config.brokers import BrokerSettings
+from config.errors import ConfigError
+from config.urls import BrokerUrl
+from connectors.mqtt import reasons
+from connectors.mqtt.session import Session, keepalive_of
+from connectors.mqtt.terms import Terms
+
+_Login: TypeAlias = tuple[str | None, str | None]
+
+
+@asynccontextmanager
+async def connected(broker: BrokerSettings, terms: Terms) -> AsyncIterator[Session]:
+    """Connect to the first of the broker's URLs that answers, in MQTT 5, or 3.1.1 where the broker refuses 5.
+
+    Each may take `connect_timeout`. Raises RouteFault (authentication, forbidden, conflict), else Disconnected of the
+    last URL. Leaving closes the connection within `broker_timeout` and never raises for a broker that is gone. What the
+    broker sends is in `tap` from the first packet on, before anybody has set `stirred`.
+    """
+    session = await _first(broker, terms)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def _first(broker: BrokerSettings, terms: Terms) -> Session:
+    try:
+        login = broker.login()
+    except ConfigError as error:
+        raise RouteFault(str(error), "authentication") from error
+    failure = Disconnected(f"{broker.shown}: no URL to connect to", "error")
+    for url in broker.urls:
+        try:
+            async with asyncio.timeout(broker.connect_timeout):
+                return await _attempt(broker, url, terms, login, MQTTProtocolVersion.MQTTv5)
+        except TimeoutError:
+            failure = Disconnected(f"{url.shown}: no answer in time while connecting", "timeout")
+        except OSError as error:
+            reason = "refused" if isinstance(error, ConnectionRefusedError) else "lost"
+            failure = Disconnected(f"{url.shown}: {error.strerror or error}, while connecting", reason)
+        except Disconnected as error:
+            failure = error
+    raise failure
+
+
+async def _attempt(
+    broker: BrokerSettings, url: BrokerUrl, terms: Terms, login: _Login, version: MQTTProtocolVersion
+) -> Session:
+    """Connect in that version, or in 3.1.1 if the broker does not speak 5; may raise OSError."""
+    host, port = url.addresses[0]
+    sock = await _dial(host, port, 3 * keepalive_of(broker))
+    session = Session(broker, url, terms, version)
+    try:
+        code, said = await session.connect(sock, *login)
+    except BaseException:
+        session.drop()
+        raise
+    if code < reasons.FAILURE:
+        return session
+    session.drop()
+    if code == reasons.UNSUPPORTED_VERSION and session.version == 5:
+        return await _attempt(broker, url, terms, login, MQTTProtocolVersion.MQTTv311)
+    raise reasons.refused_connection(url.shown, code, terms.client_id, said)
+
+
+async def _dial(host: str, port: int, dead_after: int) -> socket.socket:
+    """Connect by TCP to the first address of a host that answers; raises OSError. Cancel-safe.
+
+    The system drops the connection when the peer takes nothing for `dead_after` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError, AttributeError):  # Linux has it
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, dead_after * 1000)
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure

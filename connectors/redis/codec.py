@@ -1,0 +1,209 @@
+"""Messages as the fields of an entry, packed: pure, and on the hot path.
+
+What a property becomes is a contract (DESIGN section 8, research/mapping.md 4.3 and 4.5): the body and the key as they
+are, standard properties under the names that they have everywhere, each header of the message under its own name with
+the prefix `h:`, and what text cannot say about a header's type in one companion field, `fedbridge-types`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, cast
+
+from bridge.errors import Unmappable
+from bridge.marks import Marks
+from bridge.message import Message, Type, Value
+from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.values import text_of
+from connectors.redis.commands import LENGTHS, xadd_head
+from connectors.redis.fields import (
+    BODY,
+    EXCHANGE_FIELD,
+    HEADER,
+    KEY_FIELD,
+    NULL_FIELD,
+    ROUTING_KEY_FIELD,
+    TRUE,
+    TYPES_FIELD,
+    UID_FIELD,
+    FieldHeaders,
+)
+
+LARGEST: Final = 512 << 20
+"""The largest field in bytes that a server takes, unless its proto-max-bulk-len says otherwise."""
+
+_MOST_FIELDS: Final = 500_000  # a command has at most 1024 * 1024 arguments (6.2: "invalid multibulk length")
+_OURS: Final = frozenset({UID, TYPES})
+_SHAPES: Final = 256  # shapes of messages that are remembered, of at most as many headers and characters of names
+_SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
+_HEADS: Final = 1024  # beginnings of commands that are remembered
+
+_Encode: TypeAlias = Callable[[str], bytes]
+_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool]
+
+
+class _Frame(NamedTuple):
+    """What all messages of one shape have in common: `parts` of the command with two holes for each of its values."""
+
+    fields: int
+    parts: list[bytes]
+
+
+class Encoder:
+    """Makes XADD commands of messages, and remembers what messages have in common."""
+
+    def __init__(self, max_length: int | None, largest: int = LARGEST) -> None:
+        """Begin; `max_length` is what streams are trimmed to, `largest` the most bytes of a field."""
+        self.largest = largest
+        self._max_length = max_length
+        self._marks = Marks()
+        self._frames: dict[_Shape, _Frame] = {}
+        self._heads: dict[tuple[bytes, int], bytes] = {}
+        self._last: tuple[Sequence[bytes], _Frame] = [], _Frame(0, [])
+
+    def add(self, message: Message, stream: bytes, parts: list[bytes], encode: _Encode = str.encode) -> None:
+        """Append the command that adds a message to a stream to `parts`, which are to be joined.
+
+        Strings become UTF-8, or the bytes they were where they are not; bytes stay, void is empty, everything else has
+        its text form. Raises Unmappable, and `parts` are as they were: unencodable for text that no bytes stand for,
+        too_deep for a table, too_large. `encode` is for itself: text is taken for UTF-8 at first, which is faster.
+        """
+        own = message.headers
+        try:
+            if type(own) is FieldHeaders and _is_untouched(own, message):
+                fields = own.fields if own.uid else [*own.fields, UID_FIELD, encode(message.uid)]
+                frame, values = self._as_read(fields[::2]), fields[1::2]
+            else:
+                frame, values = self._framed(message, encode)
+        except UnicodeEncodeError as error:
+            if encode is str.encode:
+                return self.add(message, stream, parts, _escaping)
+            raise Unmappable(f"not text that has bytes: {error.object!a:.80}", "unencodable") from None
+        except RecursionError:
+            raise Unmappable("a header is nested too deep to be written as JSON", "too_deep") from None
+        command = frame.parts.copy()
+        try:
+            command[2::3] = [LENGTHS[len(value)] for value in values]
+        except IndexError:
+            command[2::3] = self._lengths(frame, values)
+        command[3::3] = values
+        try:
+            command[0] = self._heads[stream, frame.fields]
+        except KeyError:
+            command[0] = self._head(stream, frame.fields)
+        parts += command
+
+    def _as_read(self, names: Sequence[bytes]) -> _Frame:
+        """The frame of an entry's own fields: of the last one, if those are the same."""
+        last, frame = self._last
+        if names != last:
+            frame = _Frame(len(names), _parts([(name, None) for name in names]))
+            self._last = names, frame
+        return frame
+
+    def _framed(self, message: Message, encode: _Encode) -> tuple[_Frame, list[bytes]]:
+        """What a message has in common with others, and what not: the values of its fields."""
+        body, uid, address, exchange, key, properties, headers = message
+        values: list[bytes] = []
+        if body is not None:
+            values.append(body)
+        if key is not None:
+            values.append(key)
+        values += [
+            encode(value) if type(value) is str else b"%d" % value
+            for value in cast("Mapping[str, Any]", properties).values()
+        ]
+        if exchange is not None:
+            values += (encode(exchange), encode(address))
+        names: tuple[str, ...] = ()
+        kinds: tuple[Type, ...] = ()
+        if headers:
+            names, kinds, given = zip(*headers)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
+            _add_values(kinds, given, values, encode)
+        values.append(encode(uid))
+        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None
+        frame = self._frames.get(shape)
+        if frame is None:
+            if not _OURS.isdisjoint(names):
+                return self._framed(message._replace(headers=[own for own in headers if own[0] not in _OURS]), encode)
+            frame = self._learn(shape, encode)
+        return frame, values
+
+    def _learn(self, shape: _Shape, encode: _Encode) -> _Frame:
+        properties, names, kinds, is_null, keyless, not_by_amqp = shape
+        mark = self._marks.learn((names, kinds)) if set(kinds) - {"string"} else None
+        fields: list[tuple[bytes, bytes | None]] = [(NULL_FIELD, TRUE) if is_null else (BODY.encode(), None)]
+        if not keyless:
+            fields.append((KEY_FIELD, None))
+        fields += [(PROPERTY_NAMES[name].encode(), None) for name in properties]
+        if not not_by_amqp:
+            fields += ((EXCHANGE_FIELD, None), (ROUTING_KEY_FIELD, None))
+        fields += [(HEADER + encode(name), None) for name in names]
+        if mark is not None:
+            fields.append((TYPES_FIELD, mark))
+        fields.append((UID_FIELD, None))
+        frame = _Frame(len(fields), _parts(fields))
+        if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
+            if len(self._frames) >= _SHAPES:
+                self._frames.clear()
+            self._frames[shape] = frame
+        return frame
+
+    def _lengths(self, frame: _Frame, values: Sequence[bytes]) -> list[bytes]:
+        """The lengths of values of which one is large; raises Unmappable where it is too large."""
+        lengths = [len(value) for value in values]
+        if max(lengths) > self.largest:
+            raise Unmappable(f"a field of {max(lengths)} bytes, and the server takes {self.largest}", "too_large")
+        return [b"%d\r\n" % length for length in lengths]
+
+    def _head(self, stream: bytes, fields: int) -> bytes:
+        if fields > _MOST_FIELDS:
+            raise Unmappable(f"{fields} fields, and an entry has at most {_MOST_FIELDS}", "too_large")
+        if len(self._heads) >= _HEADS:
+            self._heads.clear()
+        head = self._heads[stream, fields] = xadd_head(stream, fields, self._max_length)
+        return head
+
+
+def _is_untouched(own: FieldHeaders, message: Message) -> bool:
+    """Whether nobody has changed a message that came by Redis, so that it may go as it came."""
+    return (
+        own.properties is message.properties
+        and own.body is message.body
+        and own.key is message.key
+        and (own.uid is None or own.uid == message.uid)
+    )
+
+
+def _parts(fields: Sequence[tuple[bytes, bytes | None]]) -> list[bytes]:
+    """The parts of a command from the first field on, behind a place for its beginning.
+
+    Each field without a value has three: what comes before it, and two places for its length and its value.
+    """
+    parts = [b""]
+    before = b""
+    for name, value in fields:
+        before += b"\r\n$%d\r\n%b\r\n$" % (len(name), name)
+        if value is None:
+            parts += (before, b"", b"")
+            before = b""
+        else:
+            before += b"%d\r\n%b" % (len(value), value)
+    parts.append(before + b"\r\n")
+    return parts
+
+
+def _add_values(kinds: Sequence[Type], given: Sequence[Any], values: list[bytes], encode: _Encode) -> None:
+    for kind, value in zip(kinds, given, strict=False):  # as many; `strict` costs
+        if kind == "string":
+            values.append(encode(value) if type(value) is str else value)
+        elif type(value) is int and kind != "timestamp":
+            values.append(b"%d" % value)
+        else:
+            values.append(_native(kind, value, encode))
+
+
+def _native(kind: Type, value: Value, encode: _Encode) -> bytes:
+    return cast("bytes", value) if kind == "bytes" else encode(text_of(kind, value))
+
+
+def _escaping(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
