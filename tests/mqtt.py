@@ -10,8 +10,11 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
@@ -39,11 +42,13 @@ class Packet(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What a PUBLISH says, without its properties (section 3.3); packet_id 0: QoS 0."""
+    """What a PUBLISH says (section 3.3); packet_id 0: QoS 0; `properties` as they came, without their length."""
 
     topic: str
     body: bytes
     packet_id: int
+    flags: int = 0
+    properties: bytes = b""
 
 
 class Session:
@@ -194,6 +199,13 @@ def publish(topic: str, body: bytes, packet_id: int, properties: bytes = b"") ->
     return packet(PUBLISH, variable + body, 2)
 
 
+def properties_of(raw: bytes) -> Any:
+    """Give the properties of a PUBLISH, which came without their length, as paho reads them."""
+    found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    found.unpack(length(len(raw)) + raw)  # type: ignore[no-untyped-call]
+    return found
+
+
 def text(value: str) -> bytes:
     """Encode a string (section 1.5.4)."""
     raw = value.encode()
@@ -238,7 +250,8 @@ def published(each: Packet) -> Published:
         place += 2
     properties = _varying(each.payload, place)
     assert properties is not None, "a broker sends whole packets"
-    return Published(topic, each.payload[sum(properties) :], packet_id)
+    begin, end = properties[1], sum(properties)
+    return Published(topic, each.payload[end:], packet_id, each.flags, each.payload[begin:end])
 
 
 def _whole(raw: bytes, start: int) -> tuple[int, int] | None:

@@ -34,7 +34,7 @@ _SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
 _Plan: TypeAlias = tuple[Sequence[bytes], bytes | None]  # how the user property of each header begins, and the mark
 
 
-class _Exceptional(Exception):
+class Exceptional(Exception):
     """A message that takes the long way."""
 
 
@@ -63,7 +63,7 @@ class Encoder:
         if self._has_properties:
             try:
                 block = self._short_way(message)
-            except (_Exceptional, UnicodeError, AttributeError, struct.error, RecursionError):
+            except (Exceptional, UnicodeError, AttributeError, struct.error, RecursionError):
                 block = long_way(message)
                 if self._asks and retains(message):
                     flags |= RETAIN
@@ -88,7 +88,7 @@ class Encoder:
         return size
 
     def _short_way(self, message: Message) -> bytes:
-        """Encode the properties of a message without exceptions; raises _Exceptional and what a value's coding may.
+        """Encode the properties of a message without exceptions; raises Exceptional and what a value's coding may.
 
         One function, since calling one for each part costs as much as the parts.
         """
@@ -98,7 +98,7 @@ class Encoder:
             text = properties["expiration"]
             seconds = lasting(text)
             if seconds is None or str(seconds * 1000) != text:
-                raise _Exceptional
+                raise Exceptional
             parts.append(expiry(seconds))
             properties = {name: value for name, value in properties.items() if name != "expiration"}
         known = _HEADS
@@ -119,7 +119,7 @@ class Encoder:
         heads.append(_UID)
         raws.append(message.uid.encode())
         if b"\0" in b"".join(raws):
-            raise _Exceptional
+            raise Exceptional
         pack = _U16
         for head, raw in zip(heads, raws):  # noqa: B905 - as many of both
             parts += (head, pack(len(raw)), raw)
@@ -133,7 +133,7 @@ class Encoder:
         except KeyError:
             plan = self._learn((names, kinds))
         if plan is None:
-            raise _Exceptional
+            raise Exceptional
         begun, mark = plan
         heads += begun
         for _, kind, value in headers:

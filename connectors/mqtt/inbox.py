@@ -3,9 +3,18 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from connectors.mqtt.packets import Publish
-from connectors.mqtt.session import Session
+from connectors.mqtt.tap import PacketTap
+
+
+class Reader(Protocol):
+    """What is read: a session."""
+
+    tap: PacketTap
+    reading: bool
+    """Whether what comes is read."""
 
 
 class Inbox:
@@ -16,7 +25,7 @@ class Inbox:
     Counting is by chunk read, which overshoots by at most one chunk and keeps nothing per message.
     """
 
-    def __init__(self, session: Session, messages: int, size: int) -> None:
+    def __init__(self, session: Reader, messages: int, size: int) -> None:
         self._session = session
         self._messages = messages
         self._size = size

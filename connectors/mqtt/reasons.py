@@ -16,9 +16,9 @@ FAILURE: Final = 0x80
 UNSUPPORTED_VERSION: Final = 0x84
 """In a CONNACK: the broker does not speak this version."""
 
-POISONOUS: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99, 0x9A, 0x9B})
-"""Codes of a DISCONNECT that one PUBLISH may be the cause of: malformed, protocol error, topic name invalid, packet too
-large, payload format invalid, retain or QoS not supported."""
+POISONOUS: Final = frozenset({0x81, 0x82, 0x87, 0x90, 0x95, 0x99, 0x9A, 0x9B})
+"""Codes of a DISCONNECT that one PUBLISH may be the cause of: malformed, protocol error, not authorized, topic name
+invalid, packet too large, payload format invalid, retain or QoS not supported."""
 
 _KEEPALIVE, _PROTOCOL = 0x8D, 0x82
 
@@ -103,6 +103,11 @@ def refusal(broker: str, code: int, block: bytes) -> Outcome:
     verdict, reason = _REFUSALS.get(code, _OTHERWISE)
     said = reason_of(block)
     return Outcome(verdict, reason, f"{broker} refused it: {words(code)}" + (f": {said}" if said else ""))
+
+
+def blame(code: int, ending: RouteFault | Disconnected) -> Outcome:
+    """Give the outcome of the message for which the broker ended the connection with that code."""
+    return Outcome(Verdict.REJECTED, _REFUSALS.get(code, _OTHERWISE)[1], str(ending))
 
 
 def refused_connection(broker: str, code: int, client_id: str, said: str = "") -> RouteFault | Disconnected:

@@ -75,8 +75,8 @@ def retains(message: Message) -> bool:
 def long_way(message: Message) -> bytes:
     """Encode the properties of any message, without their length.
 
-    A string that is not UTF-8, of a header or the key, crosses as base64url and is marked as bytes. Raises Unmappable:
-    unencodable for other text that is not UTF-8 or holds a NUL, too_large for text above 65,535 bytes, too_deep.
+    A header's string, or a key, that is not UTF-8 or holds a NUL crosses as base64url and is marked as bytes. Raises
+    Unmappable: unencodable for other text of that kind, too_large for text above 65,535 bytes, too_deep.
     """
     parts: list[bytes] = []
     properties = cast("dict[str, Any]", message.properties)
@@ -140,12 +140,12 @@ def _native(name: str, kind: Type, value: Value, taken: set[int]) -> bytes | Non
 
 
 def _crossing(name: str, kind: Type, value: Value) -> Header:
-    """Give a header as it crosses: a string is one if it is UTF-8, and else bytes."""
-    if kind != "string" or (isinstance(value, str) and value.isascii()):
+    """Give a header as it crosses: a string is one if MQTT can carry it, and else bytes."""
+    if kind != "string":
         return name, kind, value
     raw = value if isinstance(value, bytes) else _escaped(name, str(value))
     try:
-        return name, "string", raw.decode()
+        return (name, "bytes", raw) if b"\0" in raw else (name, "string", raw.decode())
     except UnicodeDecodeError:
         return name, "bytes", raw
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
-from bridge.message import Message, Outcome, Verdict
+from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
 from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
@@ -82,6 +82,7 @@ class MqttSink:
         self._mids = Mids()
         self._flying: dict[int, _Piece] = {}
         self._unwritten: deque[_Written] = deque()  # at QoS 0
+        self._answered = False
         self._loop = asyncio.get_running_loop()
         self._progress_at = 0.0
         session.stirred = self._stirred
@@ -156,6 +157,7 @@ class MqttSink:
 
     def _take_answers(self) -> None:
         tap, flying = self._session.tap, self._flying
+        self._answered = True
         acked, tap.acked = tap.acked, []
         refused, tap.refused = tap.refused, []
         pieces = [flying.pop(mid) for mid in acked if mid in flying]
@@ -170,20 +172,20 @@ class MqttSink:
     def _lose(self, loss: Disconnected | RouteFault) -> None:
         """Leave everything without an answer, but for the one message that the broker ended the connection for.
 
-        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), and does not say
-        which it was. What was in flight is then sent one by one on the next connection: the one that is alone when that
-        happens again is refused.
+        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), with a code or
+        without a word, and does not say which it was. What was in flight is then sent one by one on the next
+        connection: the one that is alone when the broker ends that with a code too is refused.
         """
         flying = list(self._flying.values())
         self._flying.clear()
         self._unwritten.clear()
-        if self._session.farewell in reasons.POISONOUS and flying:
-            if self._past.suspects and len(flying) == 1:
-                submission, position = flying[0]
-                submission.settle(position, Outcome(Verdict.REJECTED, "refused", str(loss)))
-                self._past.suspects = 0
-            else:
-                self._past.suspects = len(flying)
+        found_fault = self._session.farewell in reasons.POISONOUS
+        if found_fault and self._past.suspects and len(flying) == 1:
+            submission, position = flying[0]
+            submission.settle(position, reasons.blame(self._session.farewell, loss))
+            self._past.suspects = 0
+        elif found_fault or (loss.reason == "lost" and not self._answered):
+            self._past.suspects = max(self._past.suspects, len(flying))
         self._sends.lose(loss)
 
 

@@ -88,6 +88,11 @@ class MqttSource:
         session.stirred = self._stirred
         self._stirred()
 
+    @property
+    def read_ahead(self) -> int:
+        """The bytes that were read and are not settled."""
+        return self._inbox.read_ahead
+
     def on_revoked(self, revoked: Callable[[], None]) -> None:
         """Do nothing: what was received is taken away only with the connection."""
 

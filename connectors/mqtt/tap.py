@@ -10,7 +10,9 @@ from connectors.mqtt.packets import PINGRESP, PUBACK, PUBLISH, BadPacket, Publis
 _FAILURE: Final = 0x80  # reason codes from here on say that it was not taken (MQTT 5, section 2.4)
 _RUN: Final = 4096  # bytes that are looked at together for equal PUBACKs, each of at most so many: with a reason code
 _PLAIN: Final = 6  # and no properties
-_FROM_CLIENT: Final = frozenset({0x00, 0x10, 0x80, 0xA0, 0xC0})  # reserved, CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ
+# How packets begin that a broker sends, beside PUBLISH: CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK,
+# PINGRESP, DISCONNECT, AUTH (MQTT 5, sections 2.1.2 and 2.1.3).
+_OTHERS: Final = frozenset({0x20, PUBACK, 0x50, 0x62, 0x70, 0x90, 0xB0, PINGRESP, 0xE0, 0xF0})
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
@@ -68,10 +70,12 @@ class PacketTap:
             elif kind == PUBACK:
                 end = self._acknowledge(data, at, start, end)
             else:
-                self._note(kind)
+                _check(kind)
+                self.pongs += kind == PINGRESP
                 others.append(data[at:end])
             at = end
         if at < length:
+            _check(data[at])
             self._pieces.append(data[at:] if at else data)
             self._have = length - at
             self._need = end - at
@@ -123,8 +127,8 @@ class PacketTap:
         else:
             self.refused.append((mid, code, puback[3:]))
 
-    def _note(self, kind: int) -> None:
-        if kind & 0xF0 in _FROM_CLIENT or kind & 0xF0 == PUBACK:
-            raise BadPacket(f"a packet that begins with {kind:#04x}, which no broker sends")
-        if kind == PINGRESP:
-            self.pongs += 1
+
+def _check(kind: int) -> None:
+    """Raise BadPacket for the first byte of a packet that no broker sends."""
+    if kind & 0xF0 != PUBLISH and kind not in _OTHERS:
+        raise BadPacket(f"a packet that begins with {kind:#04x}")

@@ -61,7 +61,7 @@ class Claims:
             if self._is_refused(reply, ledger):
                 return
             start, claimed, *more = reply
-            if gone := [entry for entry in (more[0] if more else ()) if entry not in ledger]:
+            if more and (gone := ledger.missing(more[0])):  # since 7.0; it has dropped them, idle or not
                 group.missed("trimmed", len(gone))
             if new := [entry for entry in claimed if entry not in ledger]:
                 room -= len(new)

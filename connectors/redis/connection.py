@@ -49,7 +49,9 @@ class Wire:
         self._asking: set[asyncio.Event] = set()
 
     def on_loss(self, told: Callable[[FedbridgeError], None]) -> None:
-        """Have `told` called once with the loss of the connection."""
+        """Have `told` called once with the loss of the connection; at once if it is lost."""
+        if self.loss is not None:
+            told(self.loss)
         self._told.append(told)
 
     def post(self, block: bytes, count: int, take: Take) -> None:

@@ -14,7 +14,7 @@ from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
 from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
-from bridge.templates import Bytes, render_bytes
+from bridge.templates import Bytes, lacking, render_bytes
 from config.brokers import BrokerSettings
 from config.redis import RedisSinkSettings
 from connectors.redis.codec import LARGEST, Encoder
@@ -23,7 +23,6 @@ from connectors.redis.connection import Wire, connected
 from connectors.redis.errors import Refused, fault_of, meaning_of, outcome_of
 from connectors.redis.hooks import Reply
 
-_NO_STREAM: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks what its stream is named after")
 _EMPTY: Final = Outcome(Verdict.REJECTED, "bad_stream", "its stream would have no name")
 
 
@@ -61,6 +60,7 @@ class RedisSink:
         """Begin; at most `limit` messages are unconfirmed. `prepare` comes first, `watch` runs beside."""
         self._wire = wire
         self._fixed = settings.stream.fixed
+        self._template = settings.stream
         self._stream: Bytes = render_bytes(settings.stream)
         self._encoder = Encoder(settings.max_length)
         self._sends = Sends(limit)
@@ -127,7 +127,7 @@ class RedisSink:
             try:
                 stream = stream_of(message)
                 if not stream:
-                    submission.settle(position, _NO_STREAM if stream is None else _EMPTY)
+                    submission.settle(position, _EMPTY if stream is not None else self._lacking(message))
                     continue
                 add(message, stream, parts)
             except Unmappable as error:
@@ -138,6 +138,9 @@ class RedisSink:
             else:
                 sent.append(position)
         return range(len(submission.messages)) if len(sent) == len(submission.messages) else sent
+
+    def _lacking(self, message: Message) -> Outcome:
+        return Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, message))
 
     def _taker(self, submission: Submission, sent: Sequence[int]) -> Callable[[Sequence[Reply]], None]:
         """Make what takes the replies to the messages at these positions."""

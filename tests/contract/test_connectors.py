@@ -7,10 +7,11 @@ from tests.contract.amqp_kits import AmqpSinkKit, AmqpSourceKit
 from tests.contract.kafka_kits import KafkaSinkKit, KafkaSourceKit
 from tests.contract.kits import SinkCheck, SinkKit, SourceCheck, SourceKit
 from tests.contract.memory_kits import MemorySinkKit, MemorySourceKit
+from tests.contract.mqtt_kits import MqttSinkKit, MqttSourceKit
 from tests.contract.redis_kits import RedisSinkKit, RedisSourceKit
 
 
-@pytest.fixture(params=["memory", "amqp", "kafka", "redis"])
+@pytest.fixture(params=["memory", "amqp", "kafka", "mqtt", "redis"])
 async def source_kit(request: pytest.FixtureRequest) -> SourceKit:
     if request.param == "memory":
         return MemorySourceKit()
@@ -18,18 +19,24 @@ async def source_kit(request: pytest.FixtureRequest) -> SourceKit:
         return AmqpSourceKit(request.getfixturevalue("stoppable_rabbitmq"))
     if request.param == "redis":
         return RedisSourceKit(request.getfixturevalue("stoppable_redis"))
-    kit = KafkaSourceKit(request.getfixturevalue("stoppable_kafka"))
+    kit: KafkaSourceKit | MqttSourceKit
+    if request.param == "mqtt":
+        kit = MqttSourceKit(request.getfixturevalue("stoppable_mosquitto"))
+    else:
+        kit = KafkaSourceKit(request.getfixturevalue("stoppable_kafka"))
     await kit.prepare()
     return kit
 
 
-@pytest.fixture(params=["memory", "amqp", "kafka", "redis"])
+@pytest.fixture(params=["memory", "amqp", "kafka", "mqtt", "redis"])
 async def sink_kit(request: pytest.FixtureRequest) -> SinkKit:
-    kit: AmqpSinkKit | KafkaSinkKit | RedisSinkKit
+    kit: AmqpSinkKit | KafkaSinkKit | MqttSinkKit | RedisSinkKit
     if request.param == "memory":
         return MemorySinkKit()
     if request.param == "amqp":
         kit = AmqpSinkKit(request.getfixturevalue("stoppable_rabbitmq"))
+    elif request.param == "mqtt":
+        kit = MqttSinkKit(request.getfixturevalue("stoppable_mosquitto"))
     elif request.param == "redis":
         kit = RedisSinkKit(request.getfixturevalue("stoppable_redis"))
     else:
