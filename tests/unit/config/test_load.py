@@ -141,6 +141,12 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
          "brokers.kafka is kafka, not amqp"]),
         ("from.amqp = { queue = 'q', declare = 'maybe' }", ["FILE:6:28: routes.x.from.amqp.declare: is \"maybe\", "
          "not true or false"]),
+        ("from.amqp = { queue = 'q', declare = true, arguments = { x-max-length = '100', x-queue-type = 'quorm' } }",
+         ["FILE:6:58: routes.x.from.amqp.arguments.x-max-length: is \"100\", not a whole number",
+          "FILE:6:80: routes.x.from.amqp.arguments.x-queue-type: is \"quorm\", not one of classic, quorum, stream "
+          "(did you mean quorum?)"]),
+        ("from.amqp = { queue = 'q', declare = true, durable = false, arguments.x-queue-type = 'quorum' }",
+         ["FILE:6:71: routes.x.from.amqp.arguments.x-queue-type: a quorum queue is always durable; leave out durable"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
          "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
         ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
