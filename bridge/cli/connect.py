@@ -37,6 +37,8 @@ class Surveyed(NamedTuple):
                 yield from (f"    {'':<10}   {remedy}" for remedy in finding.remedies)
             if broker in self.away:
                 yield f"    {'away':<10} {self.away[broker]}"
+            elif not self.findings[key]:
+                yield f"    {'unknown':<10} depends on the message, not looked up"
 
 
 async def surveyed(settings: Settings) -> Surveyed:

@@ -213,6 +213,12 @@ def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) ->
          "kafka, not amqp"]),
         ("to.amqp = { exchange = 'x', exchange_durable = true }", ["FILE:7:4: routes.x.to.amqp: exchange_durable "
          "creates a missing exchange, which needs its exchange_type"]),
+        ("to.amqp = { exchange = '' }", ["FILE:7:13: routes.x.to.amqp.exchange: the default exchange needs a "
+         "routing_key, the name of a queue: a message from kafka has none of its own"]),
+        ("to.amqp = { exchange = '', routing_key = '' }", ["FILE:7:28: routes.x.to.amqp.routing_key: is empty, and the "
+         "default exchange routes by the name of a queue"]),
+        ("to.amqp = { exchange = '', routing_kye = 'q' }", ["FILE:7:28: routes.x.to.amqp.routing_kye: unknown key "
+         "(did you mean routing_key?)"]),
         ("to.kafka = { topic = 'x', key = '{exchange}' }", ["FILE:7:27: routes.x.to.kafka.key: a message from kafka "
          "has no {exchange}"]),
         ("to.kafka = [{ topic = 'x' }, { name = 'y', topic = 't-{header.h}' }, { name = 'z', topic = 't' }]",
