@@ -205,6 +205,10 @@ def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) ->
     [
         ("to.amqp = { exchnage = 'x' }", ["FILE:7:4: routes.x.to.amqp: needs exchange",
          "FILE:7:13: routes.x.to.amqp.exchnage: unknown key (did you mean exchange?)"]),
+        ("to.amqp = { queue = 'a\"b' }", ["FILE:7:4: routes.x.to.amqp: needs exchange", "FILE:7:13: "
+         "routes.x.to.amqp.queue: unknown key (for a queue write exchange = \"\", routing_key = \"a\\\"b\")"]),
+        ("to.amqp = [{ exchange = 'e', queue = ['q'] }]", ["FILE:7:30: routes.x.to.amqp[0].queue: unknown key "
+         "(for a queue write exchange = \"\", routing_key = \"NAME\")"]),
         ("to.amqp = { exchange = '{routing_key}' }", ["FILE:7:13: routes.x.to.amqp.exchange: a message from kafka has "
          "no {routing_key}"]),
         ("to.amqp = { exchange = 'x', routing_key = '{stream}.{topic}.{key}' }", ["FILE:7:29: "
