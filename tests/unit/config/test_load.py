@@ -284,6 +284,24 @@ def test_a_key_that_is_there_twice_and_what_is_no_toml_besides(tmp_path: Path) -
     assert problems(tmp_path, unquoted + ROUTE) == problems(tmp_path, unquoted)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("{\n  topic = 'x'\n}", "FILE:1:13: not TOML: an inline table, { … }, stands on one line; write a [table] for "
+         "several"),
+        ("{ topic = 'x',  # more\n  key = 'y' }", "FILE:1:28: not TOML: an inline table, { … }, stands on one line; "
+         "write a [table] for several"),
+        ("{ topic = 'x'\n}", "FILE:1:25: not TOML: an inline table, { … }, stands on one line; write a [table] for "
+         "several"),
+        ("{ topic = 'x', }", "FILE:1:27: not TOML: an inline table has no comma before its }"),
+        ("{ topic = 'x', = 1 }", "FILE:1:27: not TOML: invalid initial character for a key part"),
+        ("1\n[", "FILE:2:2: not TOML: invalid initial character for a key part"),
+    ],
+)  # fmt: skip
+def test_an_inline_table_stands_on_one_line(tmp_path: Path, table: str, told: str) -> None:
+    assert problems(tmp_path, f"to.kafka = {table}\n") == [told]
+
+
 def test_what_is_nested_too_deeply(tmp_path: Path) -> None:
     deep = f"x = {'[' * 5000}{']' * 5000}\n"
     assert problems(tmp_path, deep) == ["FILE: is nested too deeply"]
