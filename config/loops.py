@@ -72,7 +72,10 @@ def _kafka_loop(source: KafkaSourceSettings, target: KafkaSinkSettings) -> Loop 
     for topic in topics:
         for name in _renderings(target.topic, {"topic": topic, "address": topic}):
             if reads(name):
-                return Loop("topic", f"topic {name.replace(_WORD, '…')} is its own source: {_AGAIN}")
+                shown = f"topic {name.replace(_WORD, '…')}"
+                itself = f"{shown} is its own source"
+                matched = f"the pattern {source.pattern} matches {shown}"
+                return Loop("topic", f"{itself if source.pattern is None else matched}: {_AGAIN}")
     return None
 
 

@@ -136,7 +136,9 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
         ("from.amqp = { queue = 'q', prefetch = 70000 }", ["FILE:6:28: routes.x.from.amqp.prefetch: is 70000, "
          "not 65535 or less"]),
         ("from.amqp = { queue = 'q', broker = 'rabit' }", ["FILE:6:28: routes.x.from.amqp.broker: "
-         "there is no [brokers.rabit]"]),
+         "there is no [brokers.rabit] (did you mean rabbit?)"]),
+        ("from.amqp = { queue = 'q', broker = 'kafak' }", ["FILE:6:28: routes.x.from.amqp.broker: "
+         "there is no [brokers.kafak] (of amqp there is rabbit)"]),
         ("from.amqp = { queue = 'q', broker = 'kafka' }", ["FILE:6:28: routes.x.from.amqp.broker: "
          "brokers.kafka is kafka, not amqp"]),
         ("from.amqp = { queue = 'q', declare = 'maybe' }", ["FILE:6:28: routes.x.from.amqp.declare: is \"maybe\", "

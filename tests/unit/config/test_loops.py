@@ -112,7 +112,9 @@ def test_between_systems_there_is_no_loop() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "key", "text"),
     [
-        ({"pattern": "a-.*"}, {"topic": "{topic}-b"}, "topic", "topic a-…-b is its own source"),
+        ({"pattern": "a-.*"}, {"topic": "{topic}-b"}, "topic", "the pattern a-.* matches topic a-…-b"),
+        ({"pattern": "logs.*"}, {"topic": "logs-all"}, "topic", "the pattern logs.* matches topic logs-all"),
+        ({"topics": ["a"]}, {"topic": "a"}, "topic", "topic a is its own source"),
         ({"topics": ["a"]}, {"topic": "{topic}"}, "topic", "goes back to the topic that it came from"),
         (exchange("fanout"), {"exchange": "e"}, "exchange", "exchange e is its own source"),
         ({"queue": "q"}, {"exchange": "", "routing_key": "q"}, "routing_key", "into queue q, its own source"),
