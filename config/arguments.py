@@ -45,6 +45,14 @@ def checked(arguments: _Arguments) -> _Arguments:
     return arguments
 
 
+def meant(name: str, text: str) -> Any:
+    """What text from outside a file stands for as that argument: a number or a boolean where it takes one."""
+    try:
+        return _KNOWN[name].validate_strings(text)
+    except (KeyError, ValidationError):
+        return text
+
+
 def refused(path: tuple[str, ...], value: object, text: str) -> ValidationError:
     """The error about the value at a path below the table that is being validated, in words of one's own."""
     detail = InitErrorDetails(type="value_error", loc=path, input=value, ctx={"error": ValueError(text)})

@@ -186,6 +186,9 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
          "not a whole number"]),
         ("to.kafka = { topic = 'x', max_in_flight = 0 }", ["FILE:7:27: routes.x.to.kafka.max_in_flight: is 0, "
          "not 1 or more"]),
+        ("to.kafka = { topic = 'x', create = 'yes' }\nenabled = 'no'", ["FILE:7:27: routes.x.to.kafka.create: "
+         "is \"yes\", not true or false", "FILE:8:1: routes.x.enabled: is \"no\", not true or false"]),
+        ("to.kafka = { topic = 'x' }\nenabled = 1", ["FILE:8:1: routes.x.enabled: is 1, not true or false"]),
         ("to.kafka = { topic = 'x' }\nwindow.messages = true", ["FILE:8:8: routes.x.window.messages: is true, "
          "not a whole number"]),
         ("to.kafka = { topic = 'x' }\nwindow.bytes = '1 parsec'", ["FILE:8:8: routes.x.window.bytes: is \"1 parsec\", "
@@ -474,8 +477,18 @@ def test_a_problem_is_told_where_it_is_in_a_directory(tmp_path: Path) -> None:
 
 def test_references_are_expanded(tmp_path: Path) -> None:
     file = tmp_path / "fedbridge.toml"
-    file.write_text(VALID + 'window.messages = "${MESSAGES}"\n')
-    assert load(file, {"MESSAGES": "7"}).routes["orders"].window.messages == 7
+    file.write_text(
+        VALID.replace('queue = "orders"', 'queue = "q", declare = true, arguments.x-max-length = "${MOST}"')
+        + 'window.messages = "${MESSAGES}"\nenabled = "${ENABLED}"\n'
+    )
+    route = load(file, {"MESSAGES": "7", "ENABLED": "no", "MOST": "100"}).routes["orders"]
+    assert (route.window.messages, route.enabled) == (7, False)
+    assert route.source.model_dump()["amqp"]["arguments"] == {"x-max-length": 100}
+    told = problems(tmp_path, file.read_text(), {"MESSAGES": "7", "ENABLED": "maybe", "MOST": "many"})
+    assert told == [
+        'FILE:6:54: routes.orders.from.amqp.arguments.x-max-length: is "many", not a whole number',
+        'FILE:9:1: routes.orders.enabled: is "maybe", not true or false',
+    ]
 
 
 def test_the_password(tmp_path: Path) -> None:
