@@ -13,8 +13,8 @@ from config import load
 def check(config: Path, *, connect: bool = False) -> None:
     """Print one block for each route on stdout; raises ConfigError with every problem if there is one.
 
-    With `connect` each block also says what of the route's is at the brokers; exits 1 if something is missing there, 69
-    if a broker cannot be reached.
+    With `connect` each block also says what of the route's is at the brokers, and a last one sums up what is missing;
+    exits 1 if something is, 69 if a broker cannot be reached.
     """
     settings = load(config)
     found = None
@@ -27,6 +27,8 @@ def check(config: Path, *, connect: bool = False) -> None:
         [*block(name, route, settings), *(() if found is None else found.lines(name))]
         for name, route in settings.routes.items()
     ]
+    if found is not None:
+        blocks.append([*found.summary()])
     typer.echo("\n\n".join(map("\n".join, blocks)))
     if found is not None:
         raise typer.Exit(found.exit)

@@ -114,14 +114,3 @@ def test_the_findings_as_lines() -> None:
         "                 or not",
     ]
     assert list(found.lines("b")) == []
-
-
-def test_an_end_of_which_nothing_can_be_looked_up_says_so() -> None:
-    brokers = {"routes.a.to.amqp[0]": "rabbit", "routes.a.to.amqp[1]": "away"}
-    found = Surveyed(brokers, dict.fromkeys(brokers, ()), {"away": "refused"})
-    assert list(found.lines("a")) == [
-        "  at rabbit, for to.amqp[0]:",
-        "    unknown    depends on the message, not looked up",
-        "  at away, for to.amqp[1]:",
-        "    away       refused",
-    ]

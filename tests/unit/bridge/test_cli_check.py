@@ -195,6 +195,12 @@ def test_brokers_that_are_away_are_told_beside_what_is_guaranteed(tmp_path: Path
         "  at rabbit, for to.amqp:",
         "    away       amqp://127.0.0.1:1/: Connect call failed ('127.0.0.1', 1), while connecting",
     ]
+    assert out.splitlines()[-4:] == [
+        "",
+        "2 things keep routes from working:",
+        "  away       kafka: kafka://127.0.0.1:1 cannot be reached: is Kafka running there?",
+        "  away       rabbit: amqp://127.0.0.1:1/: Connect call failed ('127.0.0.1', 1), while connecting",
+    ]
 
 
 def test_every_problem_is_on_stderr_and_the_code_is_78(tmp_path: Path) -> None:
