@@ -109,7 +109,7 @@ class AmqpSourceSettings(Table):
         if type_ == "quorum":
             for key, never in (("exclusive", self.exclusive), ("auto_delete", self.auto_delete)):
                 if never:
-                    raise refused(("arguments", QUEUE_TYPE), type_, f"a quorum queue is never {key}; leave out one")
+                    raise refused(("arguments", QUEUE_TYPE), type_, f"a quorum queue is never {key}; leave that out")
             if not self.durable:
                 raise refused(("arguments", QUEUE_TYPE), type_, "a quorum queue is always durable; leave out durable")
 
