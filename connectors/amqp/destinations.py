@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from bridge.errors import RouteFault
+from bridge.errors import RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
 from bridge.templates import render_text
 from config.amqp import AmqpSinkSettings
@@ -19,7 +19,6 @@ MISSING_EXCHANGE: Final = "missing_exchange"
 
 _DEFAULT: Final = "amq.default"  # what RabbitMQ calls the default exchange
 _REMEMBERED: Final = 10_000  # exchanges
-_LONGEST: Final = 255  # bytes of a name
 _NOT_FOUND, _ACCESS_REFUSED = 404, 403  # reply codes of AMQP 0-9-1
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 _MISSING_FIELD: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the target's template")
@@ -74,7 +73,7 @@ class Destinations:
         if self.fixed is not None:
             return
         for name in dict.fromkeys(map(self._exchange, messages)):
-            if name is not None and name not in self._there and self._known(name) is None and _can_exist(name):
+            if name is not None and name not in self._there and self._known(name) is None:
                 await self._look_up(name)
 
     def believe(self, place: str | Destination, outcome: Outcome) -> None:
@@ -84,23 +83,22 @@ class Destinations:
             self._wrong.clear()
         self._wrong[place] = asyncio.get_running_loop().time() + self._look_every, outcome
 
-    def blame(self, code: int, text: str, destination: Destination) -> Outcome | None:
+    def blame(self, code: int, text: str, destination: Destination, *, alone: bool) -> Outcome | None:
         """What the broker's words, as it closed the channel, mean for a message to there; None where they do not say.
 
-        Raises RouteFault (forbidden) if they mean every message of the route. The words are those of RabbitMQ 3.10.8.
+        It cuts them at 252 bytes, so that they may name nothing: `alone` says that nothing else was in flight. Raises
+        RouteFault (forbidden) if they mean every message of the route. The words are those of RabbitMQ 3.10.8.
         """
         exchange, key = destination
-        if code == _NOT_FOUND and f"no exchange '{exchange}'" in text:
+        one = alone or self.fixed is not None
+        if code == _NOT_FOUND and (f"no exchange '{exchange}'" in text or (one and "no exchange" in text)):
             outcome = self._missing(exchange)
             if self.fixed is None:
                 self.believe(exchange, outcome)
             return outcome
         of_key = "access to topic" in text
-        if (
-            code != _ACCESS_REFUSED
-            or f"exchange '{exchange or _DEFAULT}'" not in text
-            or (of_key and f"topic '{key}'" not in text)
-        ):
+        named = one or f"exchange '{exchange or _DEFAULT}'" in text
+        if code != _ACCESS_REFUSED or not named or (of_key and not alone and f"topic '{key}'" not in text):
             return None
         if self.fixed is not None and (self._fixed_key or not of_key):
             text = (
@@ -114,7 +112,7 @@ class Destinations:
     async def _look_up(self, name: str) -> None:
         try:
             there = await self.exchange(name).present()
-        except RouteFault as fault:
+        except (RouteFault, Unmappable) as fault:
             self.believe(name, Outcome(Verdict.REJECTED, fault.reason, str(fault)))
             return
         if there:
@@ -143,11 +141,3 @@ class Destinations:
 def _own_key(message: Message) -> str:
     """The routing key that a message came with, if it came by AMQP."""
     return "" if message.exchange is None else message.address
-
-
-def _can_exist(name: str) -> bool:
-    """Whether an exchange can have that name at all."""
-    try:
-        return len(name.encode()) <= _LONGEST
-    except UnicodeEncodeError:
-        return False

@@ -231,7 +231,8 @@ class AmqpSink:
         code, text = self._line.farewell
         left: list[_Piece] = []
         for submission, position in flying:
-            outcome = self._destinations.blame(code, text, self._line.destination(submission, position))
+            destination = self._line.destination(submission, position)
+            outcome = self._destinations.blame(code, text, destination, alone=len(flying) == 1)
             if outcome is None:
                 left.append((submission, position))
             elif self._exchange is not None and outcome.reason == MISSING_EXCHANGE:
