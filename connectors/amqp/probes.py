@@ -20,6 +20,7 @@ from pamqp.commands import Basic
 from config.amqp import ExchangeType, Scalar
 from connectors.amqp import methods
 from connectors.amqp.connection import Link
+from connectors.amqp.traits import OF_STREAM, STREAM, UNREADABLE, UNSTREAMED, cut
 
 OK, REFUSED, NOT_FOUND, LOCKED, PRECONDITION = 0, 403, 404, 405, 406
 """Reply codes of AMQP 0-9-1 (section 1.4 of its reference), and one for an answer that is none of them."""
@@ -88,7 +89,16 @@ async def declaring_exchange(link: Link, name: str, type_: ExchangeType, durable
 async def reading(link: Link, name: str) -> Answer:
     """Ask for the right to read a queue: a consumer is refused whose `x-priority` is no number."""
     doing = f"asking for the right to consume from queue {name}"
-    return await _asked(link, doing, lambda channel: methods.consume(channel, name, {"x-priority": _NO_NUMBER}))
+    return await _asked(link, doing, lambda channel: methods.consume(channel, name, UNREADABLE))
+
+
+async def is_stream(link: Link, name: str, answer: Answer) -> bool:
+    """Whether a queue is a stream, by the answer to `reading`, or to another question if that was cut."""
+    if not cut(answer.text):
+        return STREAM in answer.text
+    doing = f"asking for the type of queue {name}"
+    other = await _asked(link, doing, lambda channel: methods.consume(channel, name, UNSTREAMED))
+    return OF_STREAM in other.text
 
 
 async def binding(link: Link, name: str, source: str, key: str) -> Answer:

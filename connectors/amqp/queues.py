@@ -17,7 +17,20 @@ from config.amqp import AmqpSourceSettings, Scalar
 from connectors.amqp.errors import missing
 from connectors.amqp.methods import bind, consume, declare_queue
 from connectors.amqp.patience import Ask
-from connectors.amqp.traits import ROUNDS, SINGLE, Difference, Traits, difference, differing, learned
+from connectors.amqp.traits import (
+    OF_STREAM,
+    ROUNDS,
+    SINGLE,
+    STREAM,
+    UNREADABLE,
+    UNSTREAMED,
+    Difference,
+    Traits,
+    cut,
+    difference,
+    differing,
+    learned,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -121,12 +134,19 @@ class Queue:
 
     async def _is_stream(self) -> bool:
         """Ask by a consumer that no queue takes, which needs no more rights than consuming; the refusal says."""
+        said = await self._refusal(UNREADABLE)
+        if cut(said):
+            return OF_STREAM in await self._refusal(UNSTREAMED)
+        return STREAM in said
+
+    async def _refusal(self, arguments: Mapping[str, Scalar]) -> str:
+        """Ask to consume with arguments that the queue does not take, and give what the broker says against it."""
         async with self._ask(f"asking for the type of queue {self.name}") as channel:
             try:
-                await consume(channel, self.name, {"x-priority": "not a number"})
+                await consume(channel, self.name, arguments)
             except ChannelPreconditionFailed as error:
-                return "rabbit_stream_queue" in str(error)
-        return False
+                return str(error)
+        return ""
 
     async def _traits(self) -> Traits:
         traits = Traits()

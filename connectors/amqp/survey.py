@@ -54,7 +54,7 @@ class _Look:
         name = queue_name(end)
         yield await self._queue(end, name, settings)
         answer = await probes.reading(self._link, name)
-        if "rabbit_stream_queue" in answer.text:
+        if await probes.is_stream(self._link, name, answer):
             text = f"{name} is a stream, which has no acknowledgements"
             yield Finding("conflict", text, (f"name a classic or a quorum queue: {end.key}.queue = …",))
         elif not answer.permitted:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from bridge.errors import RouteFault
 from bridge.message import DELIVERED, Message, Verdict
 from tests.integration.amqp_sink import numbered, opened, send, taken
-from tests.integration.amqp_source import bodies, collect, worked_off
+from tests.integration.amqp_source import bodies, collect, nothing_more, worked_off
 from tests.integration.amqp_source import opened as opened_source
 from tests.integration.looking import NOBODY, look, told
 from tests.routes import configuration
@@ -121,6 +122,36 @@ async def test_a_queue_and_its_exchange_are_made_bound_and_consumed(
     async with opened_source(amqp_url, queue=odd) as source:
         assert await worked_off(source, 1) == [b"1"]
         await source.flush()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_what_a_queue_is_like_is_known(amqp_url: str, channel: BlockingChannel, odd: str, durable: bool) -> None:
+    channel.queue_declare(odd, durable=durable, auto_delete=True)
+    async with opened_source(amqp_url, queue=odd) as source:
+        assert not source.redelivers
+    channel.queue_declare(odd, durable=durable)
+    async with opened_source(amqp_url, queue=odd) as source:
+        assert source.redelivers
+
+
+async def test_a_queue_with_a_single_active_consumer_keeps_that(
+    amqp_url: str, channel: BlockingChannel, odd: str
+) -> None:
+    channel.queue_declare(odd, durable=True, arguments={"x-single-active-consumer": True})
+    async with opened_source(amqp_url, queue=odd) as source, opened_source(amqp_url, queue=odd) as second:
+        for number in range(200):
+            channel.basic_publish("", odd, b"%d" % number)
+        assert await worked_off(source, 200) == [b"%d" % number for number in range(200)]
+        await nothing_more(second, 0.1)
+
+
+async def test_a_stream_is_known_as_one(amqp_url: str, channel: BlockingChannel, odd: str, tmp_path: Path) -> None:
+    channel.queue_declare(odd, durable=True, arguments={"x-queue-type": "stream"})
+    with pytest.raises(RouteFault, match="is a stream"):
+        await opened_source(amqp_url, queue=odd).__aenter__()
+    table = f'[routes.a]\nfrom.amqp = {{ queue = {json.dumps(odd)} }}\nto.kafka = {{ topic = "t" }}\n'
+    found = await look(tmp_path, configuration(amqp_url, NOBODY, table))
+    assert told(found, "a.from.amqp")[1] == ("conflict", f"{odd} is a stream, which has no acknowledgements")
 
 
 async def test_what_is_said_of_them_before_they_are_used(
