@@ -36,7 +36,7 @@ class Destinations:
 
     A template without fields names one exchange, `fixed`, which the sink waits for. Of others each is looked up when a
     message first names it, and what is wrong with one is the affair of its messages: that is believed for `look_every`
-    seconds.
+    seconds, and then until the next `find`, however long the looking for others takes.
     """
 
     def __init__(self, link: Link, settings: AmqpSinkSettings, look_every: float) -> None:
@@ -69,7 +69,11 @@ class Destinations:
         return Destination(self._exchange(message) or "", self._key(message) or "")
 
     async def find(self, messages: Sequence[Message]) -> None:
-        """Look up the exchanges of messages of which nothing is known, or create them; raises Disconnected."""
+        """Look up the exchanges of messages of which nothing is known, or create them; raises Disconnected.
+
+        What it finds is known until it is called again.
+        """
+        self._forget()
         if self.fixed is not None:
             return
         for name in dict.fromkeys(map(self._exchange, messages)):
@@ -79,8 +83,6 @@ class Destinations:
     def believe(self, place: str | Destination, outcome: Outcome) -> None:
         """Give this outcome to messages to an exchange, or of one routing key to it, for a while."""
         self._there.discard(place if isinstance(place, str) else place.exchange)
-        if len(self._wrong) >= _REMEMBERED:
-            self._wrong.clear()
         self._wrong[place] = asyncio.get_running_loop().time() + self._look_every, outcome
 
     def blame(self, code: int, text: str, destination: Destination, *, alone: bool) -> Outcome | None:
@@ -116,8 +118,6 @@ class Destinations:
             self.believe(name, Outcome(Verdict.REJECTED, fault.reason, str(fault)))
             return
         if there:
-            if len(self._there) >= _REMEMBERED:
-                self._there = {""}
             self._there.add(name)
         else:
             self.believe(name, self._missing(name))
@@ -127,15 +127,19 @@ class Destinations:
         return Outcome(Verdict.REJECTED, MISSING_EXCHANGE, text)
 
     def _known(self, place: str | Destination) -> Outcome | None:
-        """What is wrong with a place, as far as that is still believed."""
+        """What is known to be wrong with a place."""
         known = self._wrong.get(place)
-        if known is None:
-            return None
-        until, outcome = known
-        if asyncio.get_running_loop().time() < until:
-            return outcome
-        del self._wrong[place]
-        return None
+        return None if known is None else known[1]
+
+    def _forget(self) -> None:
+        """Forget what is not to be believed any more."""
+        now = asyncio.get_running_loop().time()
+        if self._wrong:
+            self._wrong = {place: known for place, known in self._wrong.items() if now < known[0]}
+        if len(self._wrong) > _REMEMBERED:
+            self._wrong = {}
+        if len(self._there) > _REMEMBERED:
+            self._there = {""}
 
 
 def _own_key(message: Message) -> str:
