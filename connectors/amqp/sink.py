@@ -198,6 +198,8 @@ class AmqpSink:
                 f"{self._link.broker} closed the channel, nothing was in flight: {self._line.farewell[1]}"
             )
         self._mending = True
+        for submission, position in flying:
+            submission.unsay(position)
         try:
             left = self._without_culprits(flying)
             await self._patiently(self._line.reopen)

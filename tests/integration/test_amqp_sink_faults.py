@@ -318,6 +318,26 @@ async def test_a_channel_closed_for_one_message_costs_the_others_nothing(
     assert list(dict.fromkeys(taken(channel, name))) == expected
 
 
+@pytest.mark.usefixtures("small_messages")
+async def test_a_message_that_came_back_and_is_published_again_is_what_becomes_of_it_then(
+    broker: RabbitMQ, channel: BlockingChannel, name: str
+) -> None:
+    """There is a binding for it meanwhile. Which of them were confirmed before the close is the broker's chance."""
+    declare(channel, name)
+    messages = [*numbered(300), Message(bytes(2000), "large")]
+    with slowed(broker.url, 0.2) as url:
+        async with opened(url, exchange=name, routing_key="late") as sink, asyncio.TaskGroup() as tasks:
+            closes = broker.log.read_text().count("larger than configured")
+            sending = tasks.create_task(send(sink, messages))
+            await until(lambda: broker.log.read_text().count("larger than configured") > closes)
+            channel.queue_bind(name, name, "late")
+            *outcomes, large = await sending
+    assert (large.verdict, large.reason) == (Verdict.REJECTED, "too_large")
+    assert {outcome.reason for outcome in outcomes} <= {"", "unroutable"}
+    delivered = [b"%d" % number for number, outcome in enumerate(outcomes) if outcome is DELIVERED]
+    assert delivered == list(dict.fromkeys(taken(channel, name)))
+
+
 async def test_no_confirmation_in_time_is_disconnected_and_unknown(broker: RabbitMQ, name: str) -> None:
     with pika_channel(broker.url) as channel:
         channel.queue_declare(name)
