@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from aiormq.abc import AbstractConnection
 
 from bridge.errors import Disconnected, Unmappable
-from bridge.message import Outcome, Verdict
+from bridge.message import UNROUTABLE, Outcome, Verdict
 from connectors.amqp.codec import uid_of
 from connectors.amqp.confirms import Confirm, ConfirmTap, Return
 from connectors.amqp.connection import Link, give_up_after
@@ -16,9 +15,6 @@ from connectors.amqp.errors import translated
 from connectors.amqp.flights import Flights, Submission
 from connectors.amqp.publish import Encoder
 from connectors.amqp.stream import FrameStream
-
-UNROUTABLE: Final = "unroutable"
-"""The reason of a message that the broker has returned."""
 
 
 class ConfirmReader:
