@@ -104,19 +104,9 @@ class FrameTap:
                 key = exchange + exchange_size + 1
                 if key + data[key - 1] != header - 1:
                     break
-                take(
-                    _new(
-                        RawDelivery,
-                        (
-                            tag,
-                            redelivered & 1 == 1,
-                            data[exchange : key - 1],
-                            data[key : header - 1],
-                            data[header + 19 : body - 1],
-                            data[body + 7 : end - 1],
-                        ),
-                    )
-                )
+                place, address = data[exchange : key - 1], data[key : header - 1]
+                properties, content = data[header + 19 : body - 1], data[body + 7 : end - 1]
+                take(_new(RawDelivery, (tag, redelivered & 1 == 1, place, address, properties, content)))
                 at = end
         except (IndexError, struct.error):
             pass  # it goes on beyond what is here
