@@ -10,10 +10,10 @@ from config.amqp import AmqpSinkSettings, AmqpSourceSettings, ExchangeType
 from config.brokers import BrokerSettings
 from connectors.amqp import probes
 from connectors.amqp.connection import Link, connected
+from connectors.amqp.exchanges import other_type
 from connectors.amqp.probes import LOCKED, NOT_FOUND, Answer
 from connectors.amqp.rights import granting, needed, queue_name
 
-_OTHER_TYPE: Final = "inequivalent arg 'type'"
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -67,7 +67,7 @@ class _Look:
         name = queue_name(end)
         yield await self._queue(end, name, settings)
         answer = await probes.reading(self._link, name)
-        if "rabbit_stream_queue" in answer.text:
+        if await probes.is_stream(self._link, name, answer):
             text = f"{name} is a stream, which has no acknowledgements"
             yield Finding("conflict", text, (f"name a classic or a quorum queue: {end.key}.queue = …",))
         elif not answer.permitted:
@@ -131,10 +131,10 @@ class _Look:
         there = (await probes.exchange(self._link, name)).code != NOT_FOUND
         may = None if type_ is None else await probes.declaring_exchange(self._link, name, type_, bool(durable))
         if there:
-            if may is not None and _OTHER_TYPE in may.text:
-                have = may.text.rpartition("current is '")[2].partition("'")[0]
-                text = f"{name} is a {have} exchange, and the route says {type_}"
-                yield Finding("conflict", text, (f"write {end.key}.exchange_type = {have!r}".replace("'", '"'),))
+            if may is not None and (have := other_type(may.text)) is not None:
+                what, remedy = (f"a {have} exchange", f'"{have}"') if have else ("an exchange of another type", "…")
+                text = f"{name} is {what}, and the route says {type_}"
+                yield Finding("conflict", text, (f"write {end.key}.exchange_type = {remedy}",))
             else:
                 yield Finding("ok", f"exchange {name} is there")
         elif durable is None or may is None:

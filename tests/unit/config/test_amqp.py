@@ -53,6 +53,13 @@ def test_the_values_of_arguments_keep_their_types() -> None:
         ]
 
 
+def test_names_and_keys_of_255_bytes_are_taken() -> None:
+    longest = "ö" * 127 + "x"
+    table = FANOUT | {"queue": longest, "exchange": longest, "binding_keys": [longest], "arguments": {longest: 1}}
+    settings = AmqpSourceSettings.model_validate(table)
+    assert (settings.queue, settings.exchange, settings.keys) == (longest, longest, [longest])
+
+
 @pytest.mark.parametrize("match", [None, "all", "any", "all-with-x", "any-with-x"])
 def test_every_way_to_match_is_taken(match: str | None) -> None:
     binding = {"region": "eu"} | ({} if match is None else {"x-match": match})
@@ -88,6 +95,13 @@ def test_every_way_to_match_is_taken(match: str | None) -> None:
         ({"queue": "q", "prefetch": 65536}, "less than or equal to 65535"),
         ({"queue": "q", "prefetch": True}, "not a whole number"),
         ({"queue": "q", "exchnage": "e"}, "not permitted"),
+        ({"queue": "q" * 256}, "has 256 bytes, AMQP allows 255"),
+        ({"queue": "ö" * 128}, "has 256 bytes, AMQP allows 255"),
+        ({"queue": "a\nb"}, "has a line break, which RabbitMQ leaves out"),
+        (FANOUT | {"exchange": "ö" * 128}, "has 256 bytes, AMQP allows 255"),
+        (FANOUT | {"binding_keys": ["a", "ö" * 128]}, "has 256 bytes, AMQP allows 255"),
+        (FANOUT | {"arguments": {"ö" * 128: 1}}, "has 256 bytes, AMQP allows 255"),
+        (HEADERS | {"bindings": [{"ö" * 128: 1}]}, "has 256 bytes, AMQP allows 255"),
     ],
 )
 def test_what_a_source_cannot_be(table: dict[str, Any], words: str) -> None:
@@ -161,6 +175,7 @@ def test_the_arguments_that_rabbitmq_takes() -> None:
         {"exchange": ""},
         {"exchange": "{topic}", "routing_key": "{key}"},
         {"exchange": "e", "exchange_type": "topic", "exchange_durable": False, "persistent": False},
+        {"exchange": "ö" * 127, "routing_key": "a\nb"},
     ],
 )
 def test_a_target(table: dict[str, Any]) -> None:
@@ -175,6 +190,10 @@ def test_a_target(table: dict[str, Any]) -> None:
         ({"exchange": "", "exchange_type": "direct"}, "the default exchange is always there"),
         ({"exchange": "e", "max_in_flight": 0}, "greater than or equal to 1"),
         ({"exchange": "e", "mandatory": True}, "not permitted"),
+        ({"exchange": "ö" * 128}, "has 256 bytes, AMQP allows 255"),
+        ({"exchange": "e\n"}, "has a line break, which RabbitMQ leaves out"),
+        ({"exchange": "x" * 200 + "{header.a}" + "y" * 100}, "has 300 bytes, AMQP allows 255"),
+        ({"exchange": "e", "routing_key": "ö" * 128}, "has 256 bytes, AMQP allows 255"),
     ],
 )
 def test_what_a_target_cannot_be(table: dict[str, Any], words: str) -> None:

@@ -575,3 +575,16 @@ def test_values_of_any_shape_are_a_configuration_or_a_config_error(
     file.write_text("")
     with pytest.raises(ConfigError):
         load(file, environ, tmp_path / "no-secrets")
+
+
+def test_a_name_that_amqp_cannot_hold_is_told_where_it_stands(tmp_path: Path) -> None:
+    long = "ö" * 150
+    text = f"""{BROKERS}[routes.a]
+from.amqp = {{ exchange = "e", exchange_type = "headers", bindings = [{{ a = 1 }}, {{ "{long}" = 1 }}] }}
+to.amqp = [{{ name = "x", exchange = "e", routing_key = "k" }}, {{ name = "y", exchange = "{long}" }}]
+"""
+    told = problems(tmp_path, text)
+    assert told == [
+        f"FILE:6:83: routes.a.from.amqp.bindings[1].{long}: has 300 bytes, AMQP allows 255",
+        "FILE:7:77: routes.a.to.amqp[1].exchange: has 300 bytes, AMQP allows 255",
+    ]
