@@ -6,6 +6,7 @@ Their methods block: `await asyncio.to_thread(own_kafka.restart)`. `redis_6`, `v
 `redis_6_url`, `valkey_url` are other servers of Redis's protocol, `mqtt_3_url` a broker without MQTT 5.
 """
 
+import asyncio
 import contextlib
 import secrets
 import sys
@@ -32,7 +33,7 @@ _NEED_FILES = {"brokers", "broker_files"}
 
 
 class MakeTopic(Protocol):
-    """Creates a topic of a unique name and returns the name."""
+    """Creates a topic of a unique name, and returns the name when the broker tells of it."""
 
     def __call__(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> Awaitable[str]: ...
 
@@ -106,7 +107,12 @@ async def kafka_topic(kafka_admin: AIOKafkaAdminClient, unique: str) -> AsyncIte
         name = f"{unique}-{len(made)}"
         await kafka_admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
         made.append(name)
-        return name
+        async with asyncio.timeout(10):
+            while True:  # the controller has made it; the broker learns of it a little later
+                (found,) = await kafka_admin.describe_topics([name])
+                if not found["error_code"]:
+                    return name
+                await asyncio.sleep(0.01)
 
     yield make
     if made:
