@@ -108,9 +108,11 @@ class MqttSourceSettings(Table):
     def _coherent(self) -> Self:
         if twice := sorted({topic for topic in self.topics if self.topics.count(topic) > 1}):
             raise ValueError(f"topic filter {twice[0]} is there twice")
-        if self.share is not None:
-            for topic in self.topics:
-                _string(f"$share/{self.share}/{topic}")
+        longest = max(len(f"$share/{self.share}/{topic}".encode()) for topic in self.topics)
+        if self.share is not None and longest > _LONGEST:
+            raise ValueError(
+                f"share and topic filter have {longest} bytes together, and MQTT carries at most {_LONGEST}"
+            )
         return self
 
 

@@ -16,7 +16,7 @@ def fedbridge(*arguments: str | Path, **environ: str) -> tuple[int, str, str]:
         env={"PATH": os.environ["PATH"]} | environ,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -119,7 +119,7 @@ def demo(
     ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End what --keep or --brokers-only left up.")] = False,
 ) -> None:
-    """Run the founding story on real brokers: RabbitMQ to Kafka and back, shown step by step."""
+    """Run the founding story on real brokers, step by step: RabbitMQ to Kafka, MQTT and Redis, and back from each."""
     from bridge.cli.demo.command import demo as play
 
     play(keep=keep, messages=messages, brokers_only=brokers_only, stop=stop)

@@ -11,6 +11,7 @@ from connectors.redis.group import Group
 from connectors.redis.ledger import Ledger
 
 _MOST: Final = 1000  # entries taken over at once
+_SHORTEST: Final = 0.1  # seconds between two rounds, however short `claim_idle` is
 _END: Final = b"0-0"  # where XAUTOCLAIM begins, and what it says when it has been through
 
 
@@ -32,7 +33,7 @@ class Claims:
         taken nevertheless was claimed there since, and stays there. Raises Disconnected, RouteFault (forbidden).
         """
         while True:
-            await asyncio.sleep(self._idle / 3)
+            await asyncio.sleep(max(self._idle / 3, _SHORTEST))
             for ledger in self._group.ledgers:
                 young = max(1, int(self._idle * 1000 / 6))
                 for command in xclaim(ledger.name, self._group.member, young, ledger.in_hand()):
@@ -61,7 +62,7 @@ class Claims:
             if self._is_refused(reply, ledger):
                 return
             start, claimed, *more = reply
-            if gone := [entry for entry in (more[0] if more else ()) if entry not in ledger]:
+            if more and (gone := ledger.missing(more[0])):  # since 7.0; it has dropped them, idle or not
                 group.missed("trimmed", len(gone))
             if new := [entry for entry in claimed if entry not in ledger]:
                 room -= len(new)

@@ -29,6 +29,7 @@ Take: TypeAlias = Callable[[Sequence[Reply]], None]
 _CHUNK: Final = 1 << 18  # bytes
 _TICK: Final = 1.0  # seconds between two looks at whether the server is there, or a quarter of its patience
 _GRACE: Final = 1.0  # seconds for what was written last to go out before a connection is cut
+_UNWELCOME: Final = frozenset({"authentication", "too_many_clients"})
 _UNNAMEABLE: Final = re.compile(r"[^!-~]")  # in the name of a connection
 
 
@@ -49,7 +50,9 @@ class Wire:
         self._asking: set[asyncio.Event] = set()
 
     def on_loss(self, told: Callable[[FedbridgeError], None]) -> None:
-        """Have `told` called once with the loss of the connection."""
+        """Have `told` called once with the loss of the connection; at once if it is lost."""
+        if self.loss is not None:
+            told(self.loss)
         self._told.append(told)
 
     def post(self, block: bytes, count: int, take: Take) -> None:
@@ -139,7 +142,7 @@ class Wire:
         at = 0
         while at < len(replies):
             if not self._due:
-                self.lose(Disconnected(f"{self.broker} says what nobody asked for", "error"))
+                self.lose(Disconnected(f"{self.broker} says what nobody asked for: {replies[at]!r:.80}", "error"))
                 return
             count, take = self._due[0]
             taken = replies[at : at + count] if at or len(replies) > count else replies
@@ -209,9 +212,9 @@ async def _connect(
 
 
 async def _introduce(wire: Wire, name: str) -> None:
-    """Name the connection, if the user may: any reply shows whether the login was needed."""
+    """Name the connection, if the user may: the first reply shows whether a login was needed, or a client too many."""
     (reply,) = await wire.ask(pack("CLIENT", "SETNAME", _UNNAMEABLE.sub("-", name)))
-    if isinstance(reply, Refused) and meaning_of(reply).reason in {"authentication", "conflict"}:
+    if isinstance(reply, Refused) and (reply.code == "DENIED" or meaning_of(reply).reason in _UNWELCOME):
         raise fault_of(reply, wire.broker, "connecting")
 
 

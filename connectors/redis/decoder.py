@@ -163,7 +163,7 @@ class Decoder:
         values = fields[1::2]
         if len(values) != len(layout.names):
             return Undecodable(pack(*fields), b"", "bad_entry", f"{at.uid} has a name without a value", at.address)
-        misnamed = {at for _, at in layout.numbers if _number(values[at]) is None}
+        misnamed = {number for _, number in layout.numbers if _number(values[number]) is None}
         if layout.uid is not None and not _is_uid(values[layout.uid]):
             misnamed.add(layout.uid)
         if misnamed:

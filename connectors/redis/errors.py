@@ -59,6 +59,7 @@ MEANINGS: Final[tuple[tuple[str, str, Meaning], ...]] = (
     ("WRONGPASS", "", Meaning("route", "authentication", "change username and password")),
     ("NOAUTH", "", Meaning("route", "authentication", "state username and password")),
     ("ERR", "AUTH", Meaning("route", "authentication", "remove username and password, or set them at the server")),
+    ("ERR", "max number of clients", Meaning("shortage", "too_many_clients")),
     ("DENIED", "", Meaning("route", "forbidden", "let the server accept connections from here")),
     ("NOPERM", "the '", Meaning("route", "forbidden", "grant the user the command (ACL SETUSER)")),
     ("NOPERM", "", Meaning("stream", "forbidden", "grant the user the stream (ACL SETUSER), or name another one")),

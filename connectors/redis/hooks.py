@@ -21,6 +21,7 @@ import hiredis
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from connectors.redis.errors import Refused
 
@@ -73,7 +74,7 @@ async def drop(connection: Connection, grace: float) -> None:
     """Close a connection within `grace` seconds; never raises for one that has gone. A cancelled call cuts it."""
     writer = connection._writer
     try:
-        with contextlib.suppress(TimeoutError, OSError):
+        with contextlib.suppress(TimeoutError, OSError, RedisError):
             async with asyncio.timeout(grace):
                 await connection.disconnect()
     finally:

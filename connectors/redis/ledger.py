@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_REMEMBERED: Final = 10_000  # ids of entries that are gone
 
 
 class Window:
@@ -28,6 +30,7 @@ class Ledger:
         self._window = window
         self._open: dict[bytes, int] = {}
         self._settled: dict[bytes, int] = {}
+        self._gone: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._open) + len(self._settled)
@@ -50,6 +53,17 @@ class Ledger:
         gone = dict.fromkeys(entries, 0)
         self._settled.update(gone)
         self._window.messages += len(gone)
+
+    def missing(self, entries: Iterable[bytes]) -> list[bytes]:
+        """Give those of these entries, which are no longer in the stream, that nobody has told of and none is in hand.
+
+        Two looks at the server, of which neither waits for the other, may find the same.
+        """
+        new = [entry for entry in entries if entry not in self and entry not in self._gone]
+        if len(self._gone) > _REMEMBERED:
+            self._gone.clear()
+        self._gone.update(new)
+        return new
 
     def settle(self, entries: Iterable[bytes]) -> None:
         """Note that entries are to be acknowledged; what is not open is ignored, so that telling twice is harmless."""

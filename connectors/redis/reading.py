@@ -88,8 +88,9 @@ class Reading:
                     gone.append(entry)
         self._take(ledger, alive, redelivered=True)
         if gone:
+            if missing := ledger.missing(gone):
+                self._group.missed("trimmed", len(missing))
             ledger.discard(gone)
-            self._group.missed("trimmed", len(gone))
             self.settled()
         return None
 

@@ -14,7 +14,7 @@ from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
 from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
-from bridge.templates import Bytes, render_bytes
+from bridge.templates import Bytes, lacking, render_bytes
 from config.brokers import BrokerSettings
 from config.redis import RedisSinkSettings
 from connectors.redis.codec import LARGEST, Encoder
@@ -23,7 +23,6 @@ from connectors.redis.connection import Wire, connected
 from connectors.redis.errors import Refused, fault_of, meaning_of, outcome_of
 from connectors.redis.hooks import Reply
 
-_NO_STREAM: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks what its stream is named after")
 _EMPTY: Final = Outcome(Verdict.REJECTED, "bad_stream", "its stream would have no name")
 
 
@@ -61,6 +60,7 @@ class RedisSink:
         """Begin; at most `limit` messages are unconfirmed. `prepare` comes first, `watch` runs beside."""
         self._wire = wire
         self._fixed = settings.stream.fixed
+        self._template = settings.stream
         self._stream: Bytes = render_bytes(settings.stream)
         self._encoder = Encoder(settings.max_length)
         self._sends = Sends(limit)
@@ -78,13 +78,13 @@ class RedisSink:
             asked += (pack("XADD", self._fixed, "0-0", "a", "b"), pack("TYPE", self._fixed))
         limit, *about = await self._wire.ask(*asked)
         self._encoder.largest = int(limit[1]) if isinstance(limit, list) and len(limit) == 2 else LARGEST
-        doing = f"looking at stream {self._fixed}"
-        for reply in about:
-            if isinstance(reply, Refused) and meaning_of(reply).kind in {"route", "stream"}:
-                if reply is about[0]:  # the type is not everybody's to ask for
-                    raise fault_of(reply, self._wire.broker, doing)
-            elif reply not in {b"stream", b"none"} and not isinstance(reply, Refused):
-                raise fault_of(Refused(f"WRONGTYPE it is a {reply.decode()}"), self._wire.broker, doing)
+        if about:
+            appended, kind = about
+            doing = f"looking at stream {self._fixed}"
+            if isinstance(appended, Refused) and meaning_of(appended).kind in {"route", "stream"}:
+                raise fault_of(appended, self._wire.broker, doing)
+            if isinstance(kind, bytes) and kind not in {b"stream", b"none"}:  # not everybody may ask for it
+                raise fault_of(Refused(f"WRONGTYPE it is a {kind.decode()}"), self._wire.broker, doing)
 
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
@@ -127,7 +127,7 @@ class RedisSink:
             try:
                 stream = stream_of(message)
                 if not stream:
-                    submission.settle(position, _NO_STREAM if stream is None else _EMPTY)
+                    submission.settle(position, _EMPTY if stream is not None else self._lacking(message))
                     continue
                 add(message, stream, parts)
             except Unmappable as error:
@@ -138,6 +138,9 @@ class RedisSink:
             else:
                 sent.append(position)
         return range(len(submission.messages)) if len(sent) == len(submission.messages) else sent
+
+    def _lacking(self, message: Message) -> Outcome:
+        return Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, message))
 
     def _taker(self, submission: Submission, sent: Sequence[int]) -> Callable[[Sequence[Reply]], None]:
         """Make what takes the replies to the messages at these positions."""

@@ -110,7 +110,7 @@ LEGS = {
         ends.held_session,
         ends.target_topic,
         fedbridge(_FROM_MQTT + _TO_KAFKA),
-        (Peer(Tuning(512, 1_000), lambda tuning: mq_bridge("mqtt", "kafka", tuning, _MESSAGE_ID)),),
+        (Peer(Tuning(2_000, 8_000), lambda tuning: mq_bridge("mqtt", "kafka", tuning, _MESSAGE_ID)),),
     ),
     "kafka-mqtt": Leg(
         "Kafka -> MQTT",
@@ -119,7 +119,7 @@ LEGS = {
         ends.held_topic,
         ends.counted_topic,
         fedbridge(_FROM_KAFKA + 'to.mqtt = { topic = "$target" }'),
-        (Peer(Tuning(512, 1_000), lambda tuning: mq_bridge("kafka", "mqtt", tuning)),),
+        (Peer(Tuning(2_000, 1_000), lambda tuning: mq_bridge("kafka", "mqtt", tuning)),),
     ),
     "redis-kafka": Leg(
         "Redis -> Kafka",

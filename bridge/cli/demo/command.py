@@ -21,8 +21,8 @@ from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.debian import Say
 from bridge.cli.demo.errors import Unavailable
 from bridge.cli.demo.install import cache_folder
-from bridge.cli.demo.report import arrivals, tallies
-from bridge.cli.demo.story import Findings, Story
+from bridge.cli.demo.report import Findings, arrivals, tallies
+from bridge.cli.demo.story import Story
 
 _STOP = f"{sys.argv[0]} demo --stop"
 
@@ -74,8 +74,9 @@ def _tell(brokers: Brokers, keep: bool, messages: int, say: Say) -> bool:
         if keep and clean:
             _leave(brokers, story, say)
             undo.pop_all()
-        elif brokers.rabbitmq is None:
-            say(f"the queue {story.queue} stays on your RabbitMQ: delete it there")
+        else:
+            for line in story.remains:
+                say(f"left on your brokers: {line}")
     return clean
 
 
@@ -97,9 +98,9 @@ def _leave(brokers: Brokers, story: Story, say: Say) -> None:
     for process in processes:
         process.release()
     print(f"RabbitMQ   {brokers.amqp_url}")
-    print(f"Kafka      {brokers.kafka_url}, topic {story.topic}")
-    print(f"Mosquitto  {brokers.mqtt_url}")
-    print(f"Redis      {brokers.redis_url}")
+    print(f"Kafka      {brokers.kafka_url}, topic {story.updates}")
+    print(f"Mosquitto  {brokers.mqtt_url}, topic shop/{story.updates}")
+    print(f"Redis      {brokers.redis_url}, stream {story.updates}")
     print(f"bridge     http://127.0.0.1:{story.admin_port}/metrics, {story.config}")
     say(f"everything stays up; end it with: {_STOP}")
 

@@ -26,6 +26,21 @@ class Chapter(NamedTuple):
         return found
 
 
+class Findings(NamedTuple):
+    """What the story showed: its chapters, and the bridge's counters for each of its runs."""
+
+    chapters: Sequence[Chapter]
+    runs: Sequence[tuple[str, Mapping[str, int]]]
+
+    def problems(self) -> list[str]:
+        """What is wrong, for a person; empty when everything arrived."""
+        wrong = [problem for chapter in self.chapters for problem in chapter.problems()]
+        for name, counts in self.runs:
+            if not at_rest(counts, counts["delivered"]):
+                wrong.append(f"{name}: the counters do not add up: {dict(counts)}")
+        return wrong
+
+
 def difference(sent: Sequence[str], got: Sequence[str]) -> str | None:
     """How what arrived differs from what was sent, or None."""
     if list(got) == list(sent):

@@ -1,25 +1,25 @@
-"""The story this product exists for: a shop's product updates reach Kafka, and no service knows of the bridge.
+"""The story this product exists for: a shop's product updates reach four systems, and no service knows of the bridge.
 
 ProductCatalogService publishes to a fanout exchange, InventoryService hears it through a queue of its own, and the
-bridge relays a copy of everything to the topic that AnalyticsService reads: also what was published while it was away,
-and again after RabbitMQ forgot the exchange. In the other direction an order that WebShop writes to Kafka reaches the
-exchange from which FulfilmentService has its orders.
+bridge relays a copy of everything to a Kafka topic, an MQTT topic and a Redis stream, where AnalyticsService,
+ShelfLabelService and StorefrontService read: also what was published while the bridge was away, and again after
+RabbitMQ forgot the exchange. In the other direction an order by Kafka, one by MQTT and one by Redis reach the exchange
+from which FulfilmentService has its orders.
 """
 
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
+from bridge.cli.demo import cast
 from bridge.cli.demo.brokers import Brokers
+from bridge.cli.demo.cast import Listener, Service
 from bridge.cli.demo.daemon import Daemon
+from bridge.cli.demo.debian import Say
 from bridge.cli.demo.errors import Unavailable
-from bridge.cli.demo.process import Process, free_port, run, wait_until
+from bridge.cli.demo.process import Process, free_port, wait_until
 from bridge.cli.demo.rabbitmq import RabbitMQ
-from bridge.cli.demo.report import Chapter, at_rest
+from bridge.cli.demo.report import Chapter, Findings, at_rest
 
-_SERVICES = Path(__file__).parent / "services"
-_ARRIVAL_SECONDS = 30.0
+_COUNTERS_SECONDS = 30.0
 _AWAY = 5
 _TOML = """\
 [bridge]
@@ -30,47 +30,43 @@ listen = "127.0.0.1:{port}"
 
 [brokers.rabbit]
 url = "{amqp_url}"
-
 [brokers.kafka]
 url = "{kafka_url}"
+[brokers.mosquitto]
+url = "{mqtt_url}"
+[brokers.redis]
+url = "{redis_url}"
 
 [routes.product-updates]
 from.amqp = {{ exchange = "product_updates", exchange_type = "fanout" }}
-to.kafka = {{ topic = "{topic}" }}
+to.kafka = {{ topic = "{updates}" }}
+to.mqtt = {{ topic = "shop/{updates}" }}
+to.redis = {{ stream = "{updates}" }}
 
-[routes.orders]
+[routes.web-orders]
 from.kafka = {{ topics = ["{orders}"] }}
 to.amqp = {{ exchange = "shop_orders", routing_key = "order.{{header.region}}" }}
+
+[routes.kiosk-orders]
+from.mqtt = {{ topics = ["shop/+/{orders}"] }}
+to.amqp = {{ exchange = "shop_orders", routing_key = "order.{{header.region}}" }}
+
+[routes.app-orders]
+from.redis = {{ streams = ["{orders}"] }}
+to.amqp = {{ exchange = "shop_orders", routing_key = "order.{{header.region}}" }}
 """
-
-Say = Callable[[str], None]
-"""Takes one line of progress."""
-
-
-class Findings(NamedTuple):
-    """What the story showed: its chapters, and the bridge's counters for each of its runs."""
-
-    chapters: list[Chapter]
-    runs: list[tuple[str, Mapping[str, int]]]
-
-    def problems(self) -> list[str]:
-        """What is wrong, for a person; empty when everything arrived."""
-        wrong = [problem for chapter in self.chapters for problem in chapter.problems()]
-        for name, counts in self.runs:
-            if not at_rest(counts, counts["delivered"]):
-                wrong.append(f"{name}: the counters do not add up: {dict(counts)}")
-        return wrong
 
 
 class Story:
     """The services and the bridge on real brokers; `close` ends what runs.
 
-    `tag` makes the bridge's and the topic's name unique where a broker is not the story's own.
+    `tag` makes the names of the bridge, the topics and the streams unique where a broker is not the story's own.
     """
 
     def __init__(self, brokers: Brokers, say: Say, *, tag: str = "", outlives: bool = False) -> None:
         self.brokers = brokers
-        self.topic = f"product-updates{tag}"
+        self.updates = f"product-updates{tag}"
+        """The Kafka topic and the Redis stream of the updates; the MQTT topic has `shop/` before it."""
         self.orders = f"orders{tag}"
         self.bridge_name = f"demo{tag}"
         self.queue = f"fedbridge.{self.bridge_name}.product-updates"
@@ -81,12 +77,23 @@ class Story:
         self._folder.mkdir()
         self.config = self._folder / "fedbridge.toml"
         self._running: list[Process] = []
-        self._read: dict[Path, int] = {}
 
     @property
     def processes(self) -> list[Process]:
         """What runs of it, the newest first."""
         return [process for process in reversed(self._running) if process.running()]
+
+    @property
+    def remains(self) -> list[str]:
+        """What stays on the brokers that are not the story's own, for a person."""
+        brokers, names = self.brokers, f"{self.updates} and {self.orders}"
+        found = {
+            f"the queue {self.queue} on your RabbitMQ": brokers.rabbitmq,
+            f"the topics {names} on your Kafka": brokers.kafka,
+            "the session of kiosk-orders on your MQTT broker, for a day": brokers.mosquitto,
+            f"the streams {names} on your Redis": brokers.redis,
+        }
+        return [line for line, own in found.items() if own is None]
 
     def close(self) -> None:
         """End everything at once."""
@@ -98,88 +105,63 @@ class Story:
 
         Raises Unavailable, saying what was waited for, when something does not come.
         """
-        findings = Findings([], [])
-        analytics = self._analytics()
+        listeners = [self._listen(reader) for reader in cast.readers(self.brokers, self.updates)]
         self._write_routes()
         daemon = self._daemon("the bridge starts; the exchanges are not there yet, so its routes wait for them")
         daemon.wait_alive()
-        inventory, fulfilment = self._inventory(), self._fulfilment()
-        orders = self._order()
+        stock, warehouse = self._at_rabbitmq()
+        web_shop, kiosk, mobile_app = cast.customers(self.brokers, self.orders)
+        web_order = cast.act(web_shop, self._say)  # makes the topic that its route waits for
         daemon.wait_ready()
-        self._say("the routes run (GET /readyz is 200)")
-        findings.chapters.append(self._publish("relayed", "update", messages, inventory, analytics))
-        arrived = self._take(fulfilment, len(orders), "FulfilmentService")
-        findings.chapters.append(Chapter("back from Kafka", orders, {"FulfilmentService": arrived}))
-        findings.runs.append(("first run", self._counters(daemon, messages + len(orders))))
+        self._say("every route runs (GET /readyz is 200)")
+        first = [
+            self._publish("relayed", "update", messages, [stock, *listeners]),
+            Chapter("back from Kafka", web_order, _heard([warehouse], 1)),
+            Chapter("back from MQTT", cast.act(kiosk, self._say), _heard([warehouse], 1)),
+            Chapter("back from Redis", cast.act(mobile_app, self._say), _heard([warehouse], 1)),
+        ]
+        runs = [("first run", self._counters(daemon, first))]
         daemon.stop()
         self._say("the bridge is stopped (SIGTERM: drained, exit code 0)")
 
-        sent = self._catalogue("while-away", _AWAY)
-        heard = self._take(inventory, _AWAY, "InventoryService")
-        self._show_held()
+        away = self._publish("kept while away", "while-away", _AWAY, [stock])
+        self._say(f"the bridge's durable queue {self.queue} holds {cast.held(self.brokers, self.queue)}")
         daemon = self._daemon("the bridge starts again")
         daemon.wait_ready()
-        arrived = self._take(analytics, _AWAY, "Kafka")
-        findings.chapters.append(Chapter("kept while away", sent, {"InventoryService": heard, "Kafka": arrived}))
+        second = [away._replace(arrived={**away.arrived, **_heard(listeners, _AWAY)})]
         if self.brokers.rabbitmq is not None:
-            findings.chapters.append(self._restart(self.brokers.rabbitmq, daemon, [inventory, fulfilment], analytics))
-        findings.runs.append(("second run", self._counters(daemon, _AWAY * len(findings.chapters[2:]))))
-        return findings
+            stock = self._restart(self.brokers.rabbitmq, [stock, warehouse])
+            daemon.wait_ready()
+            self._say("the routes carry on by themselves")
+            second.append(self._publish("after a restart", "restarted", _AWAY, [stock, *listeners]))
+        runs.append(("second run", self._counters(daemon, second)))
+        return Findings([*first, *second], runs)
 
-    def _restart(self, rabbitmq: RabbitMQ, daemon: Daemon, listeners: list[Process], analytics: Process) -> Chapter:
-        """Have RabbitMQ forget the exchanges, and publish again; plain pika programs do not come back by themselves."""
+    def _restart(self, rabbitmq: RabbitMQ, listeners: Sequence[Listener]) -> Listener:
+        """Have RabbitMQ forget the exchanges, and start the services there anew; gives InventoryService.
+
+        Plain pika programs do not come back by themselves.
+        """
         self._say("RabbitMQ restarts: the exchanges, which are not durable, and their bindings are gone")
         rabbitmq.restart_app()
         for listener in listeners:
-            listener.kill()
-        inventory = self._inventory()
-        self._fulfilment()
-        daemon.wait_ready()
-        self._say("the routes carry on by themselves")
-        return self._publish("after a restart", "restarted", _AWAY, inventory, analytics)
+            listener.process.kill()
+        return self._at_rabbitmq()[0]
 
-    def _publish(self, title: str, prefix: str, count: int, inventory: Process, analytics: Process) -> Chapter:
-        sent = self._catalogue(prefix, count)
-        heard = self._take(inventory, count, "InventoryService")
-        return Chapter(title, sent, {"InventoryService": heard, "Kafka": self._take(analytics, count, "Kafka")})
+    def _publish(self, title: str, prefix: str, count: int, listeners: Sequence[Listener]) -> Chapter:
+        sent = cast.act(cast.catalogue(self.brokers, prefix, count), self._say)
+        return Chapter(title, sent, _heard(listeners, count))
 
-    def _catalogue(self, prefix: str, count: int) -> list[str]:
-        script = str(_SERVICES / "product_catalogue.py")
-        arguments = ["--url", self.brokers.amqp_url, "--count", str(count), "--prefix", prefix]
-        sent = _texts(run([sys.executable, script, *arguments]), "sent: ")
-        self._say(f"ProductCatalogService published {len(sent)}: {sent[0]} … {sent[-1]}")
-        return sent
+    def _at_rabbitmq(self) -> tuple[Listener, Listener]:
+        """InventoryService and FulfilmentService, listening."""
+        return self._listen(cast.inventory(self.brokers)), self._listen(cast.fulfilment(self.brokers))
 
-    def _inventory(self) -> Process:
-        process = self._service("inventory.py", "--url", self.brokers.amqp_url)
-        self._say("InventoryService listens through an exclusive queue of its own")
-        return process
-
-    def _analytics(self) -> Process:
-        arguments = ("--bootstrap", self.brokers.kafka_bootstrap, "--topic", self.topic)
-        process = self._service("analytics.py", *arguments)
-        self._say(f"AnalyticsService reads the new Kafka topic {self.topic}")
-        return process
-
-    def _fulfilment(self) -> Process:
-        process = self._service("fulfilment.py", "--url", self.brokers.amqp_url)
-        self._say("FulfilmentService listens for orders of the EU at the topic exchange shop_orders")
-        return process
-
-    def _order(self) -> list[str]:
-        script = str(_SERVICES / "web_shop.py")
-        arguments = ["--bootstrap", self.brokers.kafka_bootstrap, "--topic", self.orders]
-        sent = _texts(run([sys.executable, script, *arguments]), "sent: ")
-        self._say(f"WebShop wrote to the Kafka topic {self.orders}: {sent[0]}")
-        return sent
-
-    def _service(self, script: str, *arguments: str) -> Process:
-        log = self._folder / f"{script}.{len(self._running)}.log"
-        command = [sys.executable, str(_SERVICES / script), *arguments]
-        process = Process(script, command, log, outlives=self._outlives)
-        self._running.append(process)
-        wait_until(lambda: "waiting for" in log.read_text("utf-8"), f"{script} to be ready", process)
-        return process
+    def _listen(self, service: Service) -> Listener:
+        log = self._folder / f"{service.script}.{len(self._running)}.log"
+        listener = Listener(service, log, self._say, outlives=self._outlives)
+        self._running.append(listener.process)
+        listener.wait_ready()
+        return listener
 
     def _daemon(self, line: str) -> Daemon:
         self._say(line)
@@ -189,42 +171,30 @@ class Story:
         return daemon
 
     def _write_routes(self) -> None:
-        values = {"amqp_url": self.brokers.amqp_url, "kafka_url": self.brokers.kafka_url}
-        topics = {"topic": self.topic, "orders": self.orders}
-        text = _TOML.format(name=self.bridge_name, port=self.admin_port, **values, **topics)
+        brokers = self.brokers
+        text = _TOML.format(
+            name=self.bridge_name,
+            port=self.admin_port,
+            amqp_url=brokers.amqp_url,
+            kafka_url=brokers.kafka_url,
+            mqtt_url=brokers.mqtt_url,
+            redis_url=brokers.redis_url,
+            updates=self.updates,
+            orders=self.orders,
+        )
         self.config.write_text(text, "utf-8")
         self._say(f"the routes ({self.config}):\n\n{text}")
 
-    def _take(self, process: Process, count: int, place: str) -> list[str]:
-        """What arrived there since the last call, at least `count` of it within 30 s, else what there is by then."""
-        before = self._read.get(process.log, 0)
-
-        def arrived() -> list[str]:
-            return _texts(process.log.read_text("utf-8"), "received: ")[before:]
-
-        try:
-            wait_until(lambda: len(arrived()) >= count, f"{count} updates at {place}", process, _ARRIVAL_SECONDS)
-        except Unavailable as error:
-            self._say(str(error))
-        texts = arrived()
-        self._read[process.log] = before + len(texts)
-        self._say(f"{place} has {len(texts)} of {count}")
-        return texts
-
-    def _counters(self, daemon: Daemon, delivered: int) -> Mapping[str, int]:
+    def _counters(self, daemon: Daemon, chapters: Sequence[Chapter]) -> Mapping[str, int]:
         """The counters once they are at rest: they move after the confirmations, a moment after the last arrival."""
+        delivered = sum(len(chapter.sent) for chapter in chapters)
         what = f"the bridge's counters to say that {delivered} were delivered and none is open"
         try:
-            wait_until(lambda: at_rest(daemon.counters(), delivered), what, daemon.process, _ARRIVAL_SECONDS)
+            wait_until(lambda: at_rest(daemon.counters(), delivered), what, daemon.process, _COUNTERS_SECONDS)
         except Unavailable as error:
             self._say(str(error))
         return daemon.counters()
 
-    def _show_held(self) -> None:
-        script = str(_SERVICES / "held.py")
-        held = run([sys.executable, script, "--url", self.brokers.amqp_url, "--queue", self.queue]).strip()
-        self._say(f"the bridge's durable queue {self.queue} holds {held}")
 
-
-def _texts(output: str, mark: str) -> list[str]:
-    return [line.removeprefix(mark) for line in output.splitlines() if line.startswith(mark)]
+def _heard(listeners: Sequence[Listener], count: int) -> dict[str, list[str]]:
+    return {listener.name: listener.heard(count) for listener in listeners}

@@ -48,6 +48,7 @@ def reading(source: MqttSourceSettings, view: View) -> Iterator[Fact]:
 
 def _of_the_subscription(source: MqttSourceSettings) -> Iterator[Fact]:
     if source.share is None:
+        yield "share", "none: each replica of the bridge relays every message; with a share they divide them"
         yield "retained", "retained messages come once, when a subscription is new"
     else:
         yield (

@@ -1,8 +1,5 @@
 """`fedbridge check`, `version` and the exit codes, as a shell sees them."""
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +64,7 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  session    kept by the broker for 1d while the bridge is away, with what is published meanwhile; "
         "after that, or if the broker loses it, that is LOST (counted as session_lost)",
         "  qos        1: what is published with QoS 0 comes with 0 all the same, and does not come again",
+        "  share      none: each replica of the bridge relays every message; with a share they divide them",
         "  retained   retained messages come once, when a subscription is new",
         "  limits     a broker keeps only so much for a client that is slow or away: Mosquitto drops what is "
         "beyond max_queued_messages (1000) without a word; set it to 0 there",
@@ -178,39 +176,3 @@ def test_the_traceback_of_a_bug_is_shown_to_who_asks() -> None:
     )  # fmt: skip
     assert done.returncode == 70
     assert "Traceback" in done.stderr
-
-
-def test_brokers_that_are_given_are_not_taken_for_brokers_that_were_left_up(tmp_path: Path) -> None:
-    for package in ("bridge", "config"):
-        shutil.copytree(ROOT / package, tmp_path / package)
-
-    def told(port: int) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "bridge", "demo", "--brokers-only"],
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "FEDBRIDGE_TEST_AMQP_URL": f"amqp://127.0.0.1:{port}/",
-                "FEDBRIDGE_TEST_KAFKA_URL": f"kafka://127.0.0.1:{port}",
-            },
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as answers:
-            port = answers.getsockname()[1]
-            code, out, err = told(port)
-        assert (code, out.splitlines()) == (
-            0,
-            [
-                f"export FEDBRIDGE_TEST_AMQP_URL=amqp://127.0.0.1:{port}/",
-                f"export FEDBRIDGE_TEST_KAFKA_URL=kafka://127.0.0.1:{port}",
-            ],
-        )
-        assert "FEDBRIDGE_TEST_AMQP_URL and FEDBRIDGE_TEST_KAFKA_URL are set: nothing was started" in err
-    assert not (tmp_path / ".cache" / "fedbridge" / "running.json").exists()

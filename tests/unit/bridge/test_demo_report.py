@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cli.demo.report import Chapter, at_rest, counters, difference
+from bridge.cli.demo.report import OUTCOMES, Chapter, Findings, at_rest, counters, difference
 
 EXPOSITION = """\
 # HELP fedbridge_messages_received Messages received.
@@ -51,3 +51,12 @@ def test_counters_sum_over_routes_and_leave_sinks_out() -> None:
     assert at_rest(counts, 21)
     assert not at_rest(counts, 20)
     assert not at_rest({**counts, "received": 24}, 21)
+
+
+def test_findings_name_what_is_missing_and_the_run_that_does_not_add_up() -> None:
+    good = dict.fromkeys(OUTCOMES, 0) | {"received": 2, "delivered": 2}
+    chapters = [Chapter("relayed", ["a", "b"], {"MQTT": ["a", "b"]}), Chapter("back", ["c"], {"RabbitMQ": []})]
+    assert Findings(chapters[:1], [("first run", good)]).problems() == []
+    missing, unsettled = Findings(chapters, [("first run", good), ("second run", good | {"received": 3})]).problems()
+    assert missing == "back: RabbitMQ: 1 missing (c)"
+    assert unsettled.startswith("second run: the counters do not add up")

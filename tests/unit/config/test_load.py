@@ -495,7 +495,7 @@ values = st.recursive(
 
 
 @given(values, values, values, values)
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 def test_values_of_any_shape_are_a_configuration_or_a_config_error(
     tmp_path: Path, broker: object, source: object, target: object, other: object
 ) -> None:

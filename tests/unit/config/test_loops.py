@@ -129,6 +129,7 @@ def test_a_route_that_does_not(source: dict[str, Any], target: dict[str, Any]) -
         (["#"], "x{topic}"),
         (["a/#"], "{topic}x/y"),
         (["a/+/b"], "a/{header.device:x}/b"),
+        (["a/#", "copy/+/+/+"], "copy/{topic}"),
     ],
 )
 def test_a_route_that_reads_the_topics_it_writes(topics: list[str], topic: str) -> None:

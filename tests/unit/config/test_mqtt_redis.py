@@ -29,6 +29,8 @@ from tests.unit.config.configurations import BROKERS, MORE, ROUTE, loads, proble
          "here"),
         ("mqtt = { topics = ['a'], share = 'a/b' }", "mqtt.share: the name of a share holds no /, + or #"),
         ("mqtt = { topics = ['a'], share = '' }", "mqtt.share: is empty"),
+        ("mqtt = { topics = ['SHORT'], share = 's' }", "mqtt: share and topic filter have 65536 bytes "
+         "together, and MQTT carries at most 65535"),
         ("mqtt = { topics = ['a'], client_id = '' }", "mqtt.client_id: is empty"),
         ("mqtt = { topics = ['a'], session_expiry = 60 }", "mqtt.session_expiry: a duration has a unit: \"60s\"?"),
         ("mqtt = { topics = ['a'], session_expiry = '50000d' }", "mqtt.session_expiry: MQTT counts the time of a "
@@ -52,7 +54,7 @@ from tests.unit.config.configurations import BROKERS, MORE, ROUTE, loads, proble
     ],
 )  # fmt: skip
 def test_a_source_of_mqtt_or_redis_that_is_wrong(tmp_path: Path, source: str, told: str) -> None:
-    source = source.replace("LONG", "x" * 65_536)
+    source = source.replace("LONG", "x" * 65_536).replace("SHORT", "x" * (65_536 - len("$share/s/")))
     (line,) = problems(tmp_path, f"{MORE}[routes.x]\nfrom.{source}\nto.kafka.topic = 't'\n")
     place, _, text = line.partition(": routes.x.from.")
     assert text == told

@@ -31,12 +31,18 @@ def test_two_routes_that_would_take_each_others_messages(tmp_path: Path, one: st
     route = "[routes.{}]\nfrom.{}\nto.kafka.topic = 't'\n"
     text = f"{bridge}{MORE}{route.format('x', one)}{route.format('y', other)}"
     assert problems(tmp_path, text) == [told]
-    assert problems(tmp_path, f"{text}{route.format('z', other)}")[0] == told
     assert problems(tmp_path, f"{text}window.messages = 0\n") == [
         told,
         "FILE:16:8: routes.y.window.messages: is 0, not 1 or more",
     ]
     loads(tmp_path, f"{text}enabled = 'no'\n")
+
+
+def test_each_of_many_rivals_is_told_once(tmp_path: Path) -> None:
+    route = "[routes.{}]\nfrom.mqtt = {{ topics = ['a'], client_id = 'c' }}\nto.kafka.topic = 't'\n"
+    told = problems(tmp_path, MORE + "".join(route.format(name) for name in "xyz"))
+    assert [line.split(": ")[1] for line in told] == ["routes.y.from.mqtt.client_id", "routes.z.from.mqtt.client_id"]
+    assert all("that of routes.x.from.mqtt too" in line for line in told)
 
 
 @pytest.mark.parametrize(

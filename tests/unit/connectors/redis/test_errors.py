@@ -26,6 +26,7 @@ REFUSALS = [
     ("WRONGPASS invalid username-password pair", "route", "authentication", HOLD, "authentication"),
     ("NOAUTH Authentication required.", "route", "authentication", HOLD, "authentication"),
     ("ERR AUTH <password> called without any password", "route", "authentication", HOLD, "authentication"),
+    ("ERR max number of clients reached", "shortage", "too_many_clients", HOLD, None),
     ("DENIED Redis is running in protected mode", "route", "forbidden", HOLD, "forbidden"),
     ("NOPERM this user has no permissions to run the 'xadd' command", "route", "forbidden", HOLD, "forbidden"),
     ("NOPERM No permissions to access a key", "stream", "forbidden", REJECTED, "forbidden"),

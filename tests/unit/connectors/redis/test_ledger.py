@@ -77,6 +77,14 @@ def test_a_stream_is_known_by_its_bytes(stream: str) -> None:
     assert Ledger(stream, Window()).name == stream.encode()
 
 
+def test_what_is_gone_is_told_once_and_not_while_it_is_in_hand() -> None:
+    ledger = Ledger("s", Window())
+    ledger.take([b"1-1", b"1-2"], [1, 1])
+    ledger.settle([b"1-2"])
+    assert ledger.missing([b"1-1", b"1-2", b"1-3", b"1-4"]) == [b"1-3", b"1-4"]
+    assert ledger.missing([b"1-3", b"1-5"]) == [b"1-5"]
+
+
 def test_a_receipt_is_of_one_ledger() -> None:
     one, two = Ledger("s", Window()), Ledger("s", Window())
     assert Receipt(one, b"1-1") != Receipt(two, b"1-1")
