@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from bridge.message import Delivery, Message
 from bridge.ports import Place, Source
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSourceSettings
 from connectors import kafka
+from connectors.kafka import Claim
 
 PATIENCE = 30.0
 
@@ -26,13 +30,18 @@ class Group(NamedTuple):
     table: dict[str, Any]
 
     def member(
-        self, instance: str = "one", messages: int = 4000, timeout: str = "5s", drain: float = 5.0
+        self,
+        instance: str = "one",
+        messages: int = 4000,
+        timeout: str = "5s",
+        drain: float = 5.0,
+        claim: Claim | None = None,
     ) -> AbstractAsyncContextManager[Source]:
-        """Open a source."""
+        """Open a source; the sources of one bridge share its `claim`."""
         broker = BrokerSettings.model_validate({"url": self.url, "broker_timeout": timeout, "connect_timeout": timeout})
         settings = KafkaSourceSettings.model_validate({"group": self.name, **self.table})
         place = Place("test", instance, self.name, messages, 1 << 25)
-        return kafka.open_source(broker, settings, place, drain=drain, look_every=0.5)
+        return kafka.open_source(broker, settings, place, claim, drain=drain, look_every=0.5)
 
 
 MakeGroup = Callable[..., Group]
@@ -108,6 +117,19 @@ async def committed(bootstrap: str, group: str, topic: str, partition: int = 0) 
         return offset
     finally:
         await consumer.stop()
+
+
+async def forget(bootstrap: str, group: str) -> None:
+    """Have a group forget its members, as it does with those that are silent for a session."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        answer = await client.send(coordinator, DescribeGroupsRequest([group]))
+        for member, *_ in answer.groups[0][5]:
+            await client.send(coordinator, LeaveGroupRequest(group, member))
+    finally:
+        await client.close()
 
 
 async def until(true: Callable[[], object]) -> None:

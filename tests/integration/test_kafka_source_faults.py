@@ -96,19 +96,6 @@ async def test_a_member_that_comes_back_disturbs_no_other_and_resumes_at_once(
     assert sorted(shares) == [list(range(10)), list(range(100, 110))]
 
 
-async def test_a_second_member_of_the_same_name_ends_the_first_with_advice(
-    kafka_topic: MakeTopic, group: MakeGroup
-) -> None:
-    topic = await kafka_topic()
-    read = group(topics=[topic])
-    said = r"another member has taken the name test\..*\.one .*instance"
-    with pytest.raises(RouteFault, match=said) as fault:  # noqa: PT012 - it shows although nobody asks
-        async with asyncio.timeout(PATIENCE), read.member("one"), read.member("one") as second:
-            assert second.waiting is None
-            await asyncio.Event().wait()
-    assert fault.value.reason == "conflict"
-
-
 async def test_a_batch_that_cannot_be_read_costs_its_neighbours_nothing(own_kafka: Kafka, unique: str) -> None:
     read = Group(own_kafka.url, unique, {"topics": [unique]})
     await create(own_kafka.bootstrap, unique)
