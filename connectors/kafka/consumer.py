@@ -6,7 +6,6 @@ instead of its parts is listed in `consumer_hooks`.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
@@ -19,7 +18,7 @@ from bridge.errors import Disconnected, RouteFault
 from config.brokers import BrokerSettings
 from connectors.kafka import consumer_hooks, hooks
 from connectors.kafka.errors import translated
-from connectors.kafka.membership import Membership, NameTaken, make_sure, make_way
+from connectors.kafka.membership import Membership, NameTaken, make_sure, make_way, of_new_group
 from connectors.kafka.producer import host_and_port
 
 SESSION = 45.0
@@ -85,11 +84,13 @@ class Consumer:
             max_partition_fetch_bytes=min(fetch, _FETCH_MOST),
         )
         self._fetches = consumer_hooks.watch(self._consumer, events.failed, self._fenced, self._before_joining_again)
-        consumer_hooks.before_joining(self._consumer, partial(make_way, member=member))
+        consumer_hooks.before_joining(self._consumer, self._before_joining)
         self._consumer.subscribe(pattern=member.pattern, listener=_Listener(events))
         self._joined = asyncio.Event()
         self.cluster_id = ""
         """The cluster's id, once connected; empty if the broker is too old to have one."""
+        self.new: frozenset[TopicPartition] = frozenset()
+        """Of a group that is new: the partitions that were there when this member joined it, and still are."""
 
     async def start(self) -> None:
         """Connect, join the group, and wait until it has given this member its partitions for the first time.
@@ -134,7 +135,11 @@ class Consumer:
     async def refresh(self) -> bool:
         """Learn all topics anew, so that the group learns of new ones; tell whether a broker answered."""
         async with asyncio.timeout(self._timeout):
-            return await consumer_hooks.refresh(self._consumer)
+            answered = await consumer_hooks.refresh(self._consumer)
+        if answered:
+            topics = self.topics
+            self.new = frozenset(place for place in self.new if place.topic in topics)
+        return answered
 
     async def is_forbidden(self, topic: str) -> bool:
         """Whether this user may not see a topic; never creates it. Raises KafkaError, TimeoutError."""
@@ -184,6 +189,10 @@ class Consumer:
         """Close within a second and stay a member, so that the next one of this name resumes at once; never raises."""
         self._fetches.clear()
         await consumer_hooks.drop(self._consumer, _GRACE)
+
+    async def _before_joining(self, client: Any) -> None:
+        await make_way(client, self._member)
+        self.new = await of_new_group(client, self._member)
 
     async def _before_joining_again(self, client: Any) -> None:
         try:

@@ -10,25 +10,14 @@ coordinator compares assignors' names only (seen on 3.9.1: aiokafka then fails a
 partitions that it did not ask for). So a former member that wanted something else is taken out of the group first.
 """
 
-import asyncio
 import re
-from collections.abc import Iterable, Sequence, Set
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Set
+from typing import Any, NamedTuple
 
-from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-    for_code,
-)
-from aiokafka.protocol.admin import DescribeGroupsRequest
-from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import TopicPartition
 
-_AGAIN = 0.1  # seconds
-
-_Member: TypeAlias = tuple[str, str, str, bytes, bytes]  # its id, client's id, host, subscription and assignment
+from connectors.kafka import groups
 
 
 class Claim:
@@ -74,12 +63,11 @@ async def make_way(client: Any, member: Membership) -> None:
     if member.claim.lost:
         await make_sure(client, member)
         member.claim.lost = False
-    coordinator, members = await _members(client, member.group)
+    members = await groups.members(client, member.group)
     topics = {topic for topic in client.cluster.topics() if member.pattern.match(topic)}
-    for member_id, client_id, _, wanted, given in members:
-        if client_id == member.client_id and is_changed(wanted, given, topics, alone=len(members) == 1):
-            leave = LeaveGroupRequest(member.group, member_id)
-            await client.send(coordinator, leave, group=ConnectionGroup.COORDINATION)
+    for one in members:
+        if one.client_id == member.client_id and is_changed(one.wanted, one.given, topics, alone=len(members) == 1):
+            await groups.remove(client, member.group, one)
 
 
 async def make_sure(client: Any, member: Membership) -> None:
@@ -87,27 +75,22 @@ async def make_sure(client: Any, member: Membership) -> None:
 
     Raises NameTaken, KafkaError. Not bounded by itself.
     """
-    _, members = await _members(client, member.group)
-    for _, client_id, host, *_ in members:
-        if client_id == member.client_id:
-            raise NameTaken(host.removeprefix("/"))
+    for one in await groups.members(client, member.group):
+        if one.client_id == member.client_id:
+            raise NameTaken(one.host.removeprefix("/"))
 
 
-async def _members(client: Any, group: str) -> tuple[Any, Sequence[_Member]]:
-    """Ask the group's coordinator, which is the first of what this gives, for the members; raises KafkaError.
+async def of_new_group(client: Any, member: Membership) -> frozenset[TopicPartition]:
+    """Give the partitions that there are for this member, if its group is new: it has never committed anything.
 
-    A cluster that has never had a group makes a coordinator at this very request.
+    Raises KafkaError. Not bounded by itself.
     """
-    while True:
-        try:
-            coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
-            answer = await client.send(coordinator, DescribeGroupsRequest([group]), group=ConnectionGroup.COORDINATION)
-            ((code, _, _, _, _, members, *_),) = answer.groups
-            if not code:
-                return coordinator, members
-            raise for_code(code)(group)
-        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
-            await asyncio.sleep(_AGAIN)
+    if await groups.has_commits(client, member.group):
+        return frozenset()
+    topics = {topic for topic in client.cluster.topics() if member.pattern.match(topic)}
+    return frozenset(
+        TopicPartition(topic, place) for topic in topics for place in client.cluster.partitions_for_topic(topic) or ()
+    )
 
 
 def is_changed(wanted: bytes, given: bytes, topics: Set[str], *, alone: bool) -> bool:

@@ -243,21 +243,22 @@ class KafkaSource:
         if not isinstance(error, NoOffsetForPartitionError | OffsetOutOfRangeError):
             raise error
         gone = next(iter(error.args[0].values())) if isinstance(error, OffsetOutOfRangeError) else None
-        found = self._consumer.reset(place, self._start if gone is None else "earliest")
+        start = self._start if gone is None and place in self._consumer.new else "earliest"
+        found = self._consumer.reset(place, start)
         if found is not None:
-            found.add_done_callback(lambda found: self._begun(place, gone, found))
+            found.add_done_callback(lambda found: self._begun(place, start, gone, found))
 
-    def _begun(self, place: TopicPartition, gone: int | None, found: "asyncio.Future[object]") -> None:
+    def _begun(self, place: TopicPartition, start: str, gone: int | None, found: "asyncio.Future[object]") -> None:
         """Note where a partition begins, unless it was given back meanwhile."""
         if not self._handing or found.cancelled() or found.exception() is not None:
             return
         offset = self._consumer.position(place)
-        if gone is not None:
-            _log.warning(
+        log = _log.bind(route=self._place.route, topic=place.topic, partition=place.partition)
+        if gone is None:
+            log.info("Reading a partition without a committed offset.", start=start, offset=offset)
+        else:
+            log.warning(
                 "The offset to read from is gone: records expired before they were read, or the topic was made anew.",
-                route=self._place.route,
-                topic=place.topic,
-                partition=place.partition,
                 offset=gone,
                 going_on_at=offset,
             )
