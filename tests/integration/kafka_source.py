@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.errors import NotLeaderForPartitionError, UnknownTopicOrPartitionError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.protocol.produce import ProduceRequest
 
 from bridge.message import Delivery, Message
 from bridge.ports import Place, Source
@@ -48,18 +50,18 @@ MakeGroup = Callable[..., Group]
 """Makes the group of a test, with keys of `from.kafka`."""
 
 
-async def take(source: Source, count: int) -> list[Delivery]:
-    """Receive at least `count` deliveries, without settling them."""
+async def take(source: Source, count: int, limit: int = 1000) -> list[Delivery]:
+    """Receive at least `count` deliveries, `limit` at a time, without settling them."""
     found: list[Delivery] = []
     async with asyncio.timeout(PATIENCE):
         while len(found) < count:
-            found += await source.receive(1000)
+            found += await source.receive(limit)
     return found
 
 
-async def take_and_settle(source: Source, count: int) -> list[Delivery]:
+async def take_and_settle(source: Source, count: int, limit: int = 1000) -> list[Delivery]:
     """Receive and settle at least `count` deliveries, and wait until Kafka has the commit."""
-    found = await take(source, count)
+    found = await take(source, count, limit)
     settle(source, found)
     await source.flush()
     return found
@@ -92,12 +94,30 @@ async def publish(
         await producer.stop()
 
 
-async def create(bootstrap: str, topic: str) -> None:
-    """Create a topic of one partition on a broker that ends with its test."""
+async def write(bootstrap: str, topic: str, partition: int, batch: bytes) -> None:
+    """Write a batch as it is, by no producer's rules."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        code = NotLeaderForPartitionError.errno
+        while code in {UnknownTopicOrPartitionError.errno, NotLeaderForPartitionError.errno}:  # it was made just now
+            await client.force_metadata_update()
+            leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            if leader in {None, -1}:
+                continue
+            answer = await client.send(leader, ProduceRequest(None, -1, 5000, [(topic, [(partition, batch)])]))
+            ((_, ((_, code, *_),)),) = answer.topics
+        assert code == 0
+    finally:
+        await client.close()
+
+
+async def create(bootstrap: str, topic: str, partitions: int = 1) -> None:
+    """Create a topic on a broker that ends with its test."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, 1, 1)])
+        await admin.create_topics([NewTopic(topic, partitions, 1)])
     finally:
         await admin.close()
 

@@ -1,21 +1,19 @@
-"""What may happen to a Kafka source: rebalances, other members, corrupt logs, brokers that freeze, missing rights."""
+"""What may happen to a Kafka source: rebalances, other members, brokers that freeze, missing rights."""
 
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
 from bridge.cli.demo.kafka import Kafka
 from bridge.errors import Disconnected, RouteFault
-from bridge.message import Delivery, Undecodable
+from bridge.message import Delivery
 from tests.conftest import MakeTopic
 from tests.integration.kafka_source import (
     PATIENCE,
     Group,
     MakeGroup,
-    committed,
     counted,
     create,
     numbers,
@@ -94,40 +92,6 @@ async def test_a_member_that_comes_back_disturbs_no_other_and_resumes_at_once(
             shares = numbers(await take_and_settle(one, 10)), numbers(await take_and_settle(two, 10))
         assert not revoked, "a static member's return is no rebalance"
     assert sorted(shares) == [list(range(10)), list(range(100, 110))]
-
-
-async def test_a_batch_that_cannot_be_read_costs_its_neighbours_nothing(own_kafka: Kafka, unique: str) -> None:
-    read = Group(own_kafka.url, unique, {"topics": [unique]})
-    await create(own_kafka.bootstrap, unique)
-    for start in (0, 10, 20):  # a batch each
-        await publish(own_kafka.bootstrap, unique, [b"%d" % start + b"." * 500], 0, linger_ms=20)
-    await publish(own_kafka.bootstrap, unique, counted(100, 110), 0)
-    await asyncio.to_thread(own_kafka.stop)
-    _corrupt(own_kafka.folder, unique, b"10....")
-    await asyncio.to_thread(own_kafka.start)
-    async with read.member() as source:
-        found = await take_and_settle(source, 13)
-    good = [delivery for delivery in found if not isinstance(delivery.message, Undecodable)]
-    assert [delivery.message.body[:3] for delivery in good if delivery.message.body] == [
-        b"0..",
-        b"20.",
-        *counted(100, 110),
-    ]
-    (bad,) = [delivery.message for delivery in found if isinstance(delivery.message, Undecodable)]
-    assert found[1].message is bad, "it has its place in the order"
-    assert (bad.reason, bad.address) == ("bad_crc", unique)
-    assert "partition 0, offsets 1 to 1" in bad.detail
-    assert b"10..." not in bad.body
-    assert b"......" in bad.body, "as it is in the log"
-    assert await committed(own_kafka.bootstrap, unique, unique) == 13
-
-
-def _corrupt(folder: Path, topic: str, where: bytes) -> None:
-    (log,) = folder.glob(f"**/{topic}-0/*.log")
-    data = bytearray(log.read_bytes())
-    at = data.index(where)
-    data[at : at + 2] = b"!!"
-    log.write_bytes(data)
 
 
 async def test_a_broker_that_freezes_is_lost_in_time(own_kafka: Kafka, unique: str) -> None:
