@@ -139,15 +139,16 @@ async def committed(bootstrap: str, group: str, topic: str, partition: int = 0) 
         await consumer.stop()
 
 
-async def forget(bootstrap: str, group: str) -> None:
-    """Have a group forget its members, as it does with those that are silent for a session."""
+async def forget(bootstrap: str, group: str, instance: str = "") -> None:
+    """Have a group forget its members, or that of one instance, as it does with those that are silent for a session."""
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     await client.bootstrap()
     try:
         coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
         answer = await client.send(coordinator, DescribeGroupsRequest([group]))
-        for member, *_ in answer.groups[0][5]:
-            await client.send(coordinator, LeaveGroupRequest(group, member))
+        for member, client_id, *_ in answer.groups[0][5]:
+            if client_id.endswith(instance):
+                await client.send(coordinator, LeaveGroupRequest(group, member))
     finally:
         await client.close()
 
