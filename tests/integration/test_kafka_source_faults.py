@@ -8,7 +8,6 @@ import pytest
 
 from bridge.cli.demo.kafka import Kafka
 from bridge.errors import Disconnected, RouteFault
-from bridge.message import Delivery
 from tests.conftest import MakeTopic
 from tests.integration.kafka_source import (
     PATIENCE,
@@ -121,23 +120,35 @@ async def test_a_topic_without_rights_is_named_with_the_right_that_is_missing(ow
     assert fault.value.reason == "forbidden"
 
 
-async def test_a_full_window_keeps_its_partitions(
+async def test_a_full_window_stays_a_member_and_takes_part_in_a_rebalance(
     kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
 ) -> None:
-    topic = await kafka_topic()
-    await publish(kafka_bootstrap, topic, counted(0, 100))
-    async with group(topics=[topic]).member(messages=10) as source:
-        revoked: list[Delivery] = []
-        source.on_revoked(lambda: revoked.append(first[0]))
-        first = await source.receive(100)
-        assert len(first) == 10
+    topic = await kafka_topic(2)
+    for partition in (0, 1):
+        await publish(kafka_bootstrap, topic, counted(partition * 100, partition * 100 + 50), partition)
+    async with AsyncExitStack() as members, asyncio.TaskGroup() as tasks:
+        one = await members.enter_async_context(group(topics=[topic]).member("one", messages=10, drain=0.5))
+        revoked = asyncio.Event()
+        one.on_revoked(revoked.set)
+        held = await take(one, 10)
+        waiting = tasks.create_task(one.receive(10))
+        await until(lambda: one.lag == 100)
+        await publish(kafka_bootstrap, topic, counted(150, 160), 1)
+        await until(lambda: one.lag == 110)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(4):  # longer than a heartbeat's interval
-                await source.receive(10)
-        assert not revoked
-        assert source.waiting is None
-        settle(source, first)
-        assert numbers(await source.receive(10)) == list(range(10, 20))
+                await revoked.wait()
+        assert not waiting.done(), "the window is full"
+        two = await members.enter_async_context(group(topics=[topic]).member("two", drain=0.5))
+        await until(lambda: one.waiting is None and two.waiting is None)
+        assert revoked.is_set()
+        async with asyncio.timeout(PATIENCE):
+            again = await waiting
+        settle(one, held)  # of an old epoch
+        shares = numbers(again), numbers(await take(two, 50))
+    (low, high) = sorted(shares)
+    assert low == list(range(len(low))), "from the beginning: nothing of it was settled"
+    assert high == list(range(100, 100 + len(high)))
 
 
 async def test_a_member_that_comes_back_for_other_topics_reads_those_and_no_others(
