@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -24,6 +25,11 @@ from bridge.cli.demo.kafka import Kafka
 from bridge.cli.demo.rabbitmq import RabbitMQ
 
 _NEED_FILES = {"brokers", "broker_files"}
+
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 class MakeTopic(Protocol):
