@@ -63,6 +63,11 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, TemplateField))
 
     @property
+    def literal(self) -> str:
+        """The text that it gives for every message, whatever the fields are."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
     def fixed(self) -> str | None:
         """The text that it gives for every message, None if that depends on the message."""
         return None if self.fields else "".join(map(str, self.parts))

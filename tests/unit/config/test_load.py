@@ -526,3 +526,15 @@ def test_values_of_any_shape_are_a_configuration_or_a_config_error(
     file.write_text("")
     with pytest.raises(ConfigError):
         load(file, environ, tmp_path / "no-secrets")
+
+
+def test_a_topic_that_cannot_be_is_told_where_it_stands(tmp_path: Path) -> None:
+    text = f"""{BROKERS}[routes.a]
+from.kafka = {{ topics = ["good", "bad topic!"] }}
+to.kafka = {{ topic = "bad topic!x" }}
+"""
+    said = 'not a name that a topic can have; Kafka takes 1 to 249 of A-Z a-z 0-9 . _ -, but for "." and ".."'
+    assert problems(tmp_path, text) == [
+        f'FILE:6:34: routes.a.from.kafka.topics[1]: is "bad topic!", {said}',
+        f'FILE:7:14: routes.a.to.kafka.topic: is "bad topic!x", {said}',
+    ]
