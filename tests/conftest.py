@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -30,6 +31,11 @@ from bridge.cli.demo.redis import Redis
 from tests import servers
 
 _NEED_FILES = {"brokers", "broker_files"}
+
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 class MakeTopic(Protocol):
