@@ -33,10 +33,3 @@ def test_a_message_without_a_topic_is_told_what_it_lacks() -> None:
     assert isinstance(outcome, Outcome)
     assert (outcome.verdict, outcome.reason, list(positions)) == (Verdict.REJECTED, "missing_field", [1])
     assert outcome.detail.startswith("the message lacks {header.to}, which 'orders.{header.to}' needs")
-
-
-def test_a_message_without_a_topic_is_told_what_it_lacks() -> None:
-    ((outcome, positions),) = courses("orders.{header.to}").lost(addressed("b", None), [1])
-    assert isinstance(outcome, Outcome)
-    assert (outcome.verdict, outcome.reason, list(positions)) == (Verdict.REJECTED, "missing_field", [1])
-    assert outcome.detail.startswith("the message lacks {header.to}, which 'orders.{header.to}' needs")
