@@ -21,8 +21,9 @@ $(STAMP): pyproject.toml
 demo: setup  ## the story on real brokers
 	$(BIN)/fedbridge demo
 
+# Three at a time, each with brokers of its own, since much of the time goes by waiting for brokers to notice things.
 test: setup  ## the whole suite, on real brokers that it starts and stops
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: setup  ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check

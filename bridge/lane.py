@@ -3,11 +3,13 @@
 The lane outlives the sink it sends to: `run` is called with each newly opened sink and goes on where the last one was
 lost. It submits batches in order and keeps several in flight. When a verdict is not final (HOLD, RETRY, UNKNOWN) it
 stops submitting, awaits what is in flight, puts the unconfirmed back in the source's order and sends those again, after
-a pause or, for UNKNOWN, through a new sink (DESIGN section 3).
+a pause or, for UNKNOWN, through a new sink (DESIGN section 3). After a HOLD it begins with one message, and sends twice
+as many after each success: an exchange of which one queue is full puts what is tried into its other queues every time.
 """
 
 import asyncio
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -50,7 +52,8 @@ class Lane:
         self.obstacle = ""
         """What the sink's broker lacks to take messages, by its last verdicts; empty if it took them."""
         self._retry = retry
-        self._limit = max_in_flight
+        self._limit = sys.maxsize if max_in_flight is None else max_in_flight
+        self._trial = sys.maxsize  # messages in flight at most, after the broker lacked something
         self._holds_unroutable = holds_unroutable
         self._meters = meters
         self._refuse = refuse
@@ -85,13 +88,13 @@ class Lane:
         while True:
             if self._trouble:
                 await self._regroup()
-            elif not self._queue or (self._limit is not None and self._flying >= self._limit):
+            elif not self._queue or self._flying >= min(self._limit, self._trial):
                 self._changed.clear()
                 await self._changed.wait()
             else:
                 room = await sink.room()
                 if not self._trouble and self._queue:
-                    await self._ship(sink, room if self._limit is None else min(room, self._limit - self._flying))
+                    await self._ship(sink, min(room, self._limit - self._flying, self._trial - self._flying))
 
     def recall(self, unwanted: Callable[[Parcel, int], bool]) -> None:
         """Take back what `unwanted(parcel, position)` picks of all that is not in flight; its fate is RETURNED."""
@@ -108,6 +111,7 @@ class Lane:
                 kept.append(parcel._replace(start=start))
         self._setbacks.clear()
         self._queue = deque(sorted(kept, key=attrgetter("place")))
+        self._see_past()
 
     def unsent(self) -> set[tuple[int, int]]:
         """Give the (batch number, position) of each message that was never submitted to the sink."""
@@ -128,6 +132,7 @@ class Lane:
         for parcel in outstanding:
             for position in range(parcel.start, parcel.stop):
                 parcel.batch.ended(position, Fate.RETURNED)
+        self._see_past()
 
     async def _ship(self, sink: Sink, room: int) -> None:
         parcels, messages = self._take(room)
@@ -170,12 +175,21 @@ class Lane:
         delivered = outcomes.count(DELIVERED)
         if delivered == count:
             self._arrived(count)
-            self._setbacks_in_a_row = 0
-            self.obstacle = ""
             for parcel in parcels:
                 parcel.batch.delivered(parcel.stop - parcel.start)
         else:
             self._sort_out(parcels, outcomes)
+        if delivered:
+            self._setbacks_in_a_row = 0
+        if Verdict.HOLD not in self._trouble:
+            self._see_past(taken=delivered > 0)
+
+    def _see_past(self, *, taken: bool = False) -> None:
+        """Forget an obstacle once nothing waits behind it, or the broker has `taken` messages without a HOLD."""
+        if taken:
+            self._trial = min(2 * self._trial, sys.maxsize)
+        if taken or not (self._queue or self._flights or self._setbacks):
+            self.obstacle = ""
 
     def _arrived(self, count: int) -> None:
         self.confirmed += count
@@ -219,6 +233,8 @@ class Lane:
             raise Disconnected(f"no answer for messages sent to {self.name} ({reason})", "unknown_outcome")
         held = trouble.get(Verdict.HOLD)
         self.obstacle = "" if held is None else held.detail or held.reason
+        if held is not None:
+            self._trial = 1
         pause = delay(self._setbacks_in_a_row, self._retry.initial, self._retry.max, random.random())  # noqa: S311
         self._setbacks_in_a_row += 1
         await asyncio.sleep(pause)

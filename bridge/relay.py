@@ -196,7 +196,10 @@ class Relay:
             where = f"at {sink}" if sink else "before any sink"
             known = {"message_id": message.properties.get("message_id"), "address": message.address, "uid": message.uid}
             who = ", ".join(f"{name} {value}" for name, value in known.items() if value)
-            self.halted = f"a message was refused {where}: {outcome.reason}: {outcome.detail} ({who})"
+            self.halted = (
+                f"a message was refused {where}: {outcome.reason}: {outcome.detail} ({who}); "
+                "see to it, then restart fedbridge"
+            )
             self._log.error("The route stops, and the message stays unacknowledged.", error=self.halted)
             self.closing.set()
         return Fate.RETURNED

@@ -47,6 +47,8 @@ class RoutePlan(NamedTuple):
     sinks: dict[str, tuple[str, OpenSink]]
 
 
+_LOOK_EVERY = 1.0  # seconds between two looks at the routes' states, for the log
+
 _SEVERITY = (State.FAILED, State.BACKING_OFF, State.WAITING, State.STARTING, State.RUNNING)
 
 
@@ -66,7 +68,8 @@ class Route:
             *(Connection(broker, "sink", name) for name, (broker, _) in plan.sinks.items()),
         )
         self._draining = False
-        self._log = structlog.get_logger().bind(route=self.name)
+        self.log = structlog.get_logger().bind(route=self.name)
+        """Where what happens to the route is logged."""
         _expose(self, metrics)
 
     @property
@@ -149,7 +152,7 @@ class Route:
                         self._meters.reconnected(connection.broker, connection.role, lost)
                     connection.port = port
                     opened = self._clock()
-                    self._log.info("Connected.", broker=connection.broker, role=connection.role, name=connection.name)
+                    self.log.info("Connected.", broker=connection.broker, role=connection.role, name=connection.name)
                     await use(port)
                     return
             except (Disconnected, RouteFault) as error:
@@ -182,7 +185,7 @@ class Route:
         permanent = isinstance(failure, RouteFault)
         connection.trouble = State.FAILED if permanent else State.BACKING_OFF
         connection.reason = str(failure)
-        write = self._log.error if permanent else self._log.warning
+        write = self.log.error if permanent else self.log.warning
         write(
             "The route has failed; it is tried again slowly." if permanent else "No connection; backing off.",
             broker=connection.broker,
@@ -194,7 +197,7 @@ class Route:
         )
 
     def _bug(self, error: Exception, bugs: int) -> Disconnected | RouteFault:
-        self._log.error("This is a bug in fedbridge; please report it.", error=repr(error), where=place_of(error))
+        self.log.error("This is a bug in fedbridge; please report it.", error=repr(error), where=place_of(error))
         if bugs >= self._timings.bugs:
             return RouteFault(f"an unexpected error, {bugs} times in a row: {error!r}", "bug")
         return Disconnected(f"an unexpected error: {error!r}", "error")
@@ -204,9 +207,27 @@ async def supervise(routes: Sequence[Route], stop: asyncio.Event, drain_timeout:
     """Run all routes until `stop`; gives the number of messages that stayed undrained, over all routes."""
     if not routes:
         await stop.wait()
+        return 0
     async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(_tell(routes), name="states")
         running = [tasks.create_task(route.run(stop, drain_timeout), name=f"route {route.name}") for route in routes]
+        await asyncio.wait(running)
+        telling.cancel()
     return sum(task.result() for task in running)
+
+
+async def _tell(routes: Sequence[Route]) -> None:
+    """Log when a route begins to wait for something, and when it runs again; failures are logged where they happen."""
+    told = dict.fromkeys(routes, State.STARTING)
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        for route in routes:
+            state, before = route.state, told[route]
+            told[route] = state
+            if state is State.WAITING is not before:
+                route.log.warning("The route waits.", reason=route.reason)
+            elif state is State.RUNNING is not before:
+                route.log.info("The route runs.")
 
 
 def place_of(error: BaseException) -> str:

@@ -56,6 +56,13 @@ def render_bytes(template: Template) -> Bytes:
     return render
 
 
+def lacking(template: Template, message: Message) -> str:
+    """Say for a person what a message lacks that a template gives nothing without, and what helps."""
+    fields = [field for field in template.fields if _field(field)(message) is None]
+    names = " and ".join(f"{{{field}}}" for field in fields)
+    return f"the message lacks {names}, which {template.text!r} needs; a default helps, as in {{{fields[0]}:none}}"
+
+
 def _constant(value: _T) -> Callable[[Message], _T]:
     return lambda message: value
 

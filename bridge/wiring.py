@@ -56,7 +56,7 @@ def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[s
         return name, partial(amqp.open_source, broker, source, place)
     from connectors import kafka
 
-    return name, partial(kafka.open_source, broker, source, place)
+    return name, partial(kafka.open_source, broker, source, place, kafka.Claim())
 
 
 def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, OpenSink]:

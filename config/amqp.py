@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from config.arguments import QUEUE_TYPE, checked, refused
 from config.tables import Table
 from config.templates import Template
 from config.values import Kind, Name, Whole
@@ -69,7 +70,9 @@ class AmqpSourceSettings(Table):
         False, description="A temporary queue of this connection: what is in it is lost with the connection."
     )
     auto_delete: bool = Field(False, description="Of a queue that is created: it is deleted with its last consumer.")
-    arguments: _Arguments = Field({}, description="Of a queue that is created, such as x-queue-type.")
+    arguments: Annotated[_Arguments, AfterValidator(checked)] = Field(
+        {}, description="Of a queue that is created, such as x-queue-type."
+    )
     prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: what fits the window.")
 
     @property
@@ -122,6 +125,19 @@ class AmqpSourceSettings(Table):
             for key in ("durable", "auto_delete"):
                 if key in self.model_fields_set:
                     raise ValueError(f"an exclusive queue ends with its connection; leave out {key}")
+        self._check_type()
+
+    def _check_type(self) -> None:
+        type_ = self.arguments.get(QUEUE_TYPE)
+        if type_ == "stream":
+            text = "a stream keeps what it gave and has no acknowledgements; write classic or quorum"
+            raise refused(("arguments", QUEUE_TYPE), type_, text)
+        if type_ == "quorum":
+            for key, never in (("exclusive", self.exclusive), ("auto_delete", self.auto_delete)):
+                if never:
+                    raise refused(("arguments", QUEUE_TYPE), type_, f"a quorum queue is never {key}; leave that out")
+            if not self.durable:
+                raise refused(("arguments", QUEUE_TYPE), type_, "a quorum queue is always durable; leave out durable")
 
 
 class AmqpSinkSettings(Table):

@@ -33,7 +33,9 @@ class KafkaSourceSettings(Table):
     group: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="The consumer group. Default: fedbridge.BRIDGE.ROUTE."
     )
-    start: Literal["earliest", "latest"] = Field("earliest", description="Where a group that is new begins.")
+    start: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a group without any commit begins; all of what is made later is read."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -4,67 +4,10 @@ Delivery tags count the publishes of a channel from 1. RabbitMQ acks in any orde
 message that it returns only by its content: here that is the uid.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 
-from bridge.message import DELIVERED, Message, Outcome
-
-_OPEN, _SETTLED = 0, 1
-
-
-class Submission:
-    """One send: what is known of each of its messages, and who waits for that.
-
-    A message is DELIVERED until something else is said of it; its outcome is final once it is settled.
-    """
-
-    def __init__(self, messages: Sequence[Message], future: "asyncio.Future[Sequence[Outcome]]") -> None:
-        self.messages = messages
-        self.future = future
-        self.outcomes = [DELIVERED] * len(messages)
-        self.open = len(messages)
-        """How many messages are not settled."""
-        self._states = bytearray(len(messages))
-
-    def settle(self, position: int, outcome: Outcome = DELIVERED) -> None:
-        """Settle one message, unless it is; what was said of it before stands."""
-        if self._states[position] == _OPEN:
-            self._states[position] = _SETTLED
-            self.open -= 1
-            self.say(position, outcome)
-
-    def settle_range(self, positions: Sequence[int]) -> None:
-        """Settle messages, one or more, as what they are."""
-        start, stop = positions[0], positions[-1] + 1
-        if stop - start == len(positions):
-            self.open -= self._states.count(_OPEN, start, stop)
-            self._states[start:stop] = b"\x01" * len(positions)
-        else:
-            for position in positions:
-                self.settle(position)
-
-    def say(self, position: int, outcome: Outcome) -> None:
-        """Say what will become of a message; the first word that is not DELIVERED stands."""
-        if self.outcomes[position] is DELIVERED:
-            self.outcomes[position] = outcome
-
-    def unsay(self, position: int) -> None:
-        """Take back what was said of a message that is not settled: it is to be published again."""
-        if self._states[position] == _OPEN:
-            self.outcomes[position] = DELIVERED
-
-    def is_settled(self, start: int, stop: int) -> bool:
-        """Whether all of a range are settled."""
-        return self._states.find(_OPEN, start, stop) < 0
-
-    def unsettled(self, positions: Sequence[int]) -> list[int]:
-        """Give those positions whose messages are not settled."""
-        return [position for position in positions if self._states[position] == _OPEN]
-
-    def end(self, outcome: Outcome) -> None:
-        """Settle everything that is not settled, with this outcome where nothing was said."""
-        for position in self.unsettled(range(len(self.messages))):
-            self.settle(position, outcome)
+from bridge.message import Message
+from bridge.sends import Submission
 
 
 class Flight:

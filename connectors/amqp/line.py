@@ -7,12 +7,13 @@ from aiormq.abc import AbstractConnection
 
 from bridge.errors import Disconnected, Unmappable
 from bridge.message import UNROUTABLE, Outcome, Verdict
+from bridge.sends import Submission
 from connectors.amqp.codec import uid_of
 from connectors.amqp.confirms import Confirm, ConfirmTap, Return
 from connectors.amqp.connection import Link, give_up_after
 from connectors.amqp.destinations import Destination, Destinations
 from connectors.amqp.errors import translated
-from connectors.amqp.flights import Flights, Submission
+from connectors.amqp.flights import Flights
 from connectors.amqp.publish import Encoder
 from connectors.amqp.stream import FrameStream
 

@@ -15,15 +15,14 @@ from typing import Never, TypeAlias, TypeVar
 from bridge.errors import Disconnected, FedbridgeError, RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
+from bridge.sends import Sends, Submission
 from bridge.tasks import ungrouped
 from config.amqp import AmqpSinkSettings
 from config.brokers import BrokerSettings
 from connectors.amqp.connection import Link, dead_after, tapped
 from connectors.amqp.destinations import LOOK_EVERY, MISSING_EXCHANGE, Destinations
 from connectors.amqp.errors import explained, translated
-from connectors.amqp.flights import Submission
 from connectors.amqp.line import ConfirmReader, Line
-from connectors.amqp.sends import Sends
 from connectors.amqp.stream import TICK
 
 _Piece: TypeAlias = tuple[Submission, int]

@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import Final
 
 from bridge.findings import End, Finding, Tell
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings, ExchangeType
@@ -12,6 +14,8 @@ from connectors.amqp.exchanges import other_type
 from connectors.amqp.probes import LOCKED, NOT_FOUND, Answer
 from connectors.amqp.rights import granting, needed, queue_name
 
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> None:
     """Connect, and tell of every end what it finds: in the order given, each finding as soon as it is known.
@@ -21,18 +25,27 @@ async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> Non
     """
     vhost, user = broker.urls[0].path, broker.login()[0] or "guest"
     async with connected(broker, "fedbridge check") as link:
-        look = _Look(link, vhost, granting(needed(ends), vhost, user), user)
+        look = _Look(link, broker, granting(needed(ends), vhost, user), user)
         for end in ends:
             async for finding in look.at(end):
                 tell(end, finding)
 
 
+def administering(broker: BrokerSettings, *words: str) -> str:
+    """The command of rabbitmqadmin for a broker: its port is that of the management plugin, which nobody knows here."""
+    url = broker.urls[0]
+    host = url.addresses[0][0]
+    where = [] if host in _HERE else [f"--host={host}"]
+    return "$ " + shlex.join(["rabbitmqadmin", *where, f"--vhost={url.path}", *words])
+
+
 class _Look:
     """One look at a virtual host; `grant` is the command for all rights of the configuration there."""
 
-    def __init__(self, link: Link, vhost: str, grant: str, user: str) -> None:
+    def __init__(self, link: Link, broker: BrokerSettings, grant: str, user: str) -> None:
         self._link = link
-        self._vhost = vhost
+        self._vhost = broker.urls[0].path
+        self._admin = partial(administering, broker)
         self._grant = grant
         self._user = user
 
@@ -149,6 +162,3 @@ class _Look:
             return Finding("forbidden", text, ("$ " + shlex.join(topics),))
         note = f"these are all rights that the enabled routes need in {self._vhost}; others that the user has are taken"
         return Finding("forbidden", text, (self._grant, note))
-
-    def _admin(self, *words: str) -> str:
-        return "$ " + shlex.join(["rabbitmqadmin", f"--vhost={self._vhost}", *words])

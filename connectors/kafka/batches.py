@@ -1,11 +1,11 @@
 """Messages of one send as Kafka batches, one chain of them for each partition: pure, and on the hot path."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Outcome, Verdict
+from bridge.sends import Submission
 from connectors.kafka import hooks
 from connectors.kafka.codec import Encoder, Record
 from connectors.kafka.partitioner import Partitioner
@@ -18,28 +18,6 @@ BATCH_SIZE = 1 << 20
 """The largest batch, in bytes, where the topic takes it: beyond it a batch gains nothing and a retry costs more."""
 
 _OVERHEAD = 61  # bytes of a batch around its records
-_UNANSWERED = Outcome(Verdict.UNKNOWN, "unanswered")
-
-
-class Submission:
-    """The messages of one send and their outcomes, until the last of its batches is done.
-
-    Outcomes are UNKNOWN until they are known better; nobody sees them before all batches are done.
-    """
-
-    __slots__ = ("future", "messages", "open", "outcomes")
-
-    def __init__(self, messages: Sequence[Message], future: asyncio.Future[Sequence[Outcome]]) -> None:
-        self.messages = messages
-        self.outcomes = [_UNANSWERED] * len(messages)
-        self.future = future
-        self.open = 0
-
-    def end(self, positions: Iterable[int], outcome: Outcome) -> None:
-        """Give the messages at these positions one outcome."""
-        outcomes = self.outcomes
-        for position in positions:
-            outcomes[position] = outcome
 
 
 class Batch:
@@ -59,9 +37,9 @@ class Batch:
         messages, encoder = self.submission.messages, Encoder()
         return [(position, encoder.record(messages[position], key(messages[position]))) for position in self.positions]
 
-    def end(self, outcome: Outcome) -> None:
-        """Give all of its messages one outcome."""
-        self.submission.end(self.positions, outcome)
+    def settle(self) -> None:
+        """Settle all of its messages, as what they are."""
+        self.submission.settle_range(self.positions)
 
 
 class Packer:
@@ -75,14 +53,15 @@ class Packer:
     def pack(self, submission: Submission, courses: Iterable[tuple[Course, Sequence[int]]]) -> list[Batch]:
         """Encode the messages into closed batches, each partition's in the order of the messages.
 
-        `courses` say where the messages go, by position, each course once. What cannot be sent gets its outcome here
-        and its neighbours go: no topic, not encodable, larger than the topic takes.
+        `courses` say where the messages go, by position, each course once. What cannot be sent is settled here and its
+        neighbours go: no topic, not encodable, larger than the topic takes.
         """
         self._partitioner.next_turn()
         batches: list[Batch] = []
         for course, positions in courses:
             if isinstance(course, Outcome):
-                submission.end(positions, course)
+                for position in positions:
+                    submission.settle(position, course)
                 continue
             batches += self._fill(submission, course, *self._keyed(submission, positions))
         return batches
@@ -100,7 +79,7 @@ class Packer:
                 keys.append(self._key(submission.messages[position]))
             except UnicodeEncodeError as error:
                 text = f"no bytes stand for its key: {error.object!a:.80}"
-                submission.outcomes[position] = Outcome(Verdict.REJECTED, "unencodable", text)
+                submission.settle(position, Outcome(Verdict.REJECTED, "unencodable", text))
             else:
                 kept.append(position)
         return kept, keys
@@ -109,7 +88,7 @@ class Packer:
         self, submission: Submission, target: Target, positions: Iterable[int], keys: Sequence[bytes | None]
     ) -> list[Batch]:
         """Make the batches of one topic."""
-        messages, outcomes, encode = submission.messages, submission.outcomes, self._encoder.encode
+        messages, encode = submission.messages, self._encoder.encode
         topic, partitions, available, limit = target
         batches: list[Batch] = []
         filling: dict[int, tuple[hooks.Append, list[int]]] = {}
@@ -119,7 +98,7 @@ class Packer:
             try:
                 timestamp, headers = encode(message)
             except Unmappable as error:
-                outcomes[position] = Outcome(Verdict.REJECTED, error.reason, str(error))
+                submission.settle(position, Outcome(Verdict.REJECTED, error.reason, str(error)))
                 continue
             if partition in filling:
                 append, held = filling[partition]
@@ -132,7 +111,7 @@ class Packer:
             size = _OVERHEAD + (0 if first is None else first.size)
             if limit is not None and size > limit:
                 text = f"{size} bytes: topic {topic} takes {limit} (max.message.bytes)"
-                outcomes[position] = Outcome(Verdict.REJECTED, "too_large", text)
+                submission.settle(position, Outcome(Verdict.REJECTED, "too_large", text))
                 continue
             filling[partition] = append, batch.positions
             batch.positions.append(position)

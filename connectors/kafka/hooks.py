@@ -119,13 +119,16 @@ def watch_answers(producer: AIOKafkaProducer, answered: Answered) -> None:
     send = client.send
 
     async def watched(node: int, request: Any, **options: Any) -> Any:
-        if isinstance(request, ProduceRequest):
-            join_at_once(request)
-        response = await send(node, request, **options)
-        if isinstance(request, ProduceRequest):
-            for topic, partitions in response.topics:
-                for partition, code, *_ in partitions:
-                    answered(topic, partition, code)
+        if not isinstance(request, ProduceRequest):
+            return await send(node, request, **options)
+        join_at_once(request)
+        try:
+            response = await send(node, request, **options)
+        finally:
+            del request.build  # a cycle, which would keep megabytes until the garbage collector comes by
+        for topic, partitions in response.topics:
+            for partition, code, *_ in partitions:
+                answered(topic, partition, code)
         return response
 
     client.send = watched

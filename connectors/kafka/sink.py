@@ -14,20 +14,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from bridge.errors import Disconnected
-from bridge.message import DELIVERED, Message, Outcome, Verdict
+from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
+from bridge.sends import Sends
 from bridge.tasks import ungrouped
 from bridge.templates import render_bytes
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings
-from connectors.kafka.batches import Batch, Key, Packer, Submission
+from connectors.kafka.batches import Batch, Key, Packer
 from connectors.kafka.courses import Courses
 from connectors.kafka.errors import SHORTAGES, refusal_of, text_of, translated
 from connectors.kafka.producer import Producer
 from connectors.kafka.salvage import salvage
 from connectors.kafka.topics import Course
-
-_SENDS = 2  # unconfirmed at most: while one is on its way the next waits, and what comes then fills a larger one
 
 
 @asynccontextmanager
@@ -57,7 +56,7 @@ class KafkaSink:
     def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> None:
         self._broker = broker
         self._client_id = f"fedbridge.{place.bridge}.{place.route}.{place.instance}"
-        self._limit = min(settings.max_in_flight or place.messages, place.messages)
+        self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages))
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
         self._packer = Packer(self._key)
         self._courses = Courses(broker, settings)
@@ -67,11 +66,7 @@ class KafkaSink:
         self._refused: list[Batch] = []
         self._flights: dict[Batch, float] = {}  # with the time each was submitted or put off, the oldest first
         self._put_off: dict[Batch, str] = {}  # with what the broker lacks, by its last answer
-        self._sends = 0
-        self._unconfirmed = 0
-        self._lost: Disconnected | None = None
         self._work_to_do = asyncio.Event()
-        self._resolved = asyncio.Event()
         self._producer_in_use = asyncio.Lock()  # by who looks up topics, or replaces it
 
     @classmethod
@@ -100,27 +95,22 @@ class KafkaSink:
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
         while True:
-            if self._lost is not None:
-                raise self._lost
-            if not self._refused and self._sends < _SENDS and self._unconfirmed < self._limit:
-                return self._limit - self._unconfirmed
-            self._resolved.clear()
-            await self._resolved.wait()
+            if self._sends.loss is not None:
+                raise self._sends.loss
+            if self._sends.room and not self._refused:
+                return self._sends.room
+            await self._sends.news()
 
     async def send(self, messages: Sequence[Message]) -> asyncio.Future[Sequence[Outcome]]:
         """As `bridge.ports.Sink.send`; waits only for looking up a topic that no message named before."""
         courses = await self._chart(messages)
-        if self._lost is not None:
-            raise self._lost
-        submission = Submission(messages, asyncio.get_running_loop().create_future())
-        batches = self._packer.pack(submission, courses)
-        self._sends += 1
-        self._unconfirmed += len(messages)
-        submission.open = len(batches) + 1
-        for batch in batches:
+        if self._sends.loss is not None:
+            raise self._sends.loss
+        submission = self._sends.begin(messages)
+        for batch in self._packer.pack(submission, courses):
             self._queue(batch)
         self._work_to_do.set()
-        self._done(submission)
+        self._sends.finish()
         return submission.future
 
     async def work(self) -> None:
@@ -128,7 +118,7 @@ class KafkaSink:
 
         Raises Disconnected when the sink is lost, so that its user learns of it without asking.
         """
-        while self._lost is None:
+        while self._sends.loss is None:
             self._work_to_do.clear()
             try:
                 if not self._refused:
@@ -139,7 +129,7 @@ class KafkaSink:
                 await self._wait_for_work()
             except Disconnected as error:
                 self._lose(error)
-        raise self._lost
+        raise self._sends.loss
 
     async def close(self) -> None:
         """Make every unresolved outcome UNKNOWN and drop the producer; bounded, and never raises."""
@@ -216,13 +206,13 @@ class KafkaSink:
 
     def _landed(self, batch: Batch, future: asyncio.Future[object]) -> None:
         error = asyncio.CancelledError("aiokafka gave up a batch") if future.cancelled() else future.exception()
-        if self._lost is not None:
+        if self._sends.loss is not None:
             return
         del self._flights[batch]
         self._put_off.pop(batch, None)
         self._work_to_do.set()
         if error is None:
-            batch.end(DELIVERED)
+            batch.settle()
             self._leave(batch)
         elif refusal_of(error) is not None:
             self._refused.append(batch)
@@ -238,20 +228,7 @@ class KafkaSink:
             self._ready.append(place)
         else:
             del self._lanes[place]
-        self._done(batch.submission)
-
-    def _done(self, submission: Submission) -> None:
-        submission.open -= 1
-        if submission.open == 0:
-            if not submission.future.done():
-                submission.future.set_result(submission.outcomes)
-            # After the callbacks of the result: who is given the room has then learned of a setback that comes with it.
-            submission.future.get_loop().call_soon(self._release, len(submission.messages))
-
-    def _release(self, count: int) -> None:
-        self._sends -= 1
-        self._unconfirmed -= count
-        self._resolved.set()
+        self._sends.finish()
 
     async def _salvage(self) -> None:
         """Find the refused records of refused batches, then go on with a producer whose sequences are whole (K3)."""
@@ -269,7 +246,6 @@ class KafkaSink:
         refused, self._refused = self._refused, []
         for batch in refused:
             self._leave(batch)
-        self._resolved.set()
 
     async def _salvage_batch(self, plain: Producer, batch: Batch) -> None:
         loop = asyncio.get_running_loop()
@@ -280,22 +256,15 @@ class KafkaSink:
                 batch.topic,
                 batch.partition,
                 batch.records(self._key),
-                batch.submission.outcomes.__setitem__,
+                batch.submission.settle,
                 lambda: patience.reschedule(loop.time() + timeout),
             )
 
     def _lose(self, error: Disconnected) -> None:
         """Note the loss, once, and give every message that has no confirmation the outcome UNKNOWN."""
-        if self._lost is not None:
-            return
-        self._lost = error
-        unknown = Outcome(Verdict.UNKNOWN, error.reason, str(error))
-        for batch in [batch for lane in self._lanes.values() for batch in lane]:
-            batch.end(unknown)
-            self._done(batch.submission)
+        self._sends.lose(error)
         self._lanes.clear()
         self._ready.clear()
         self._flights.clear()
         self._put_off.clear()
         self._work_to_do.set()
-        self._resolved.set()

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.cli.demo.errors import Unavailable
-from bridge.cli.demo.install import Files, Say, provide
+from bridge.cli.demo.install import Files, Say, alone, provide
 from bridge.cli.demo.kafka import Kafka, class_archive, make_class_archive
 from bridge.cli.demo.process import Process
 from bridge.cli.demo.rabbitmq import RabbitMQ
@@ -63,9 +63,10 @@ class Brokers:
 def files(say: Say) -> Files:
     """Everything that private brokers need, made available; raises Unavailable with what to install."""
     found = provide(say)
-    if not class_archive(found.kafka).exists():
-        say("making Kafka start faster: archiving its classes (once)")
-        make_class_archive(found.kafka)
+    with alone(found.kafka.cache / "archive.lock"):
+        if not class_archive(found.kafka).exists():
+            say("making Kafka start faster: archiving its classes (once)")
+            make_class_archive(found.kafka)
     return found
 
 

@@ -76,14 +76,21 @@ def cache_folder() -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time into a `with` block of that lock file; the others wait, for as long as it takes."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def provide(say: Say) -> Files:
     """Find both brokers' files, installing what is missing; one at a time for one cache folder.
 
     Raises Unavailable, naming what is missing and the command that installs it.
     """
     cache = cache_folder()
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache / "lock"):
         unpacked = cache / "debian"
         jars = cache / f"kafka-{KAFKA_VERSION}"
         packages = [] if _rabbit(Path("/")) or _rabbit(unpacked) else ["rabbitmq-server"]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from bridge.connection import State
 from bridge.errors import RouteFault
@@ -136,7 +137,9 @@ def test_a_refused_message_stops_the_route_until_it_is_stopped(setting: Setting)
     setting.origin.publish("in", *(Message(b"x", str(number)) for number in range(5)))
     setting.loop.pass_time(100)
     assert setting.state() is State.FAILED
-    assert setting.route.reason == "a message was refused at sink: too_large: 5 MiB (uid 2)"
+    assert setting.route.reason == (
+        "a message was refused at sink: too_large: 5 MiB (uid 2); see to it, then restart fedbridge"
+    )
     assert [m.uid for m in setting.origin.messages("in") if isinstance(m, Message)] == ["2"], "it stays, alone"
     assert not setting.running.done()
     setting.stop.set()
@@ -297,3 +300,35 @@ def test_the_lag_is_what_the_broker_holds_and_nobody_knows_it_without_a_connecti
     lag = setting.value("source_lag")
     assert lag is not None
     assert math.isnan(lag)
+
+
+def test_the_log_says_when_a_route_begins_to_wait_and_when_it_runs_again() -> None:
+    loop, stop = VirtualLoop(), asyncio.Event()
+    origin, target = memory.MemoryBroker(), memory.MemoryBroker()
+    target.judge = lambda _: Outcome(Verdict.HOLD, "nack", "queue orders is full")
+    settings = RelaySettings("orders", {"sink": None}, WindowSettings(), RetrySettings(), "stop")
+    plan = RoutePlan(
+        settings,
+        ("origin", lambda: memory.open_source(origin, "in", PLACE)),
+        {"sink": ("target", lambda: memory.open_sink(target, "out", PLACE))},
+    )
+
+    async def run() -> None:
+        await supervise([Route(plan, Metrics(CollectorRegistry(), "test"), Timings())], stop, 5.0)
+
+    with capture_logs() as lines:
+        running = loop.create_task(run())
+        loop.pass_time(2)
+        origin.publish("in", Message(b"x", "1"))
+        loop.pass_time(30)
+        target.judge = lambda _: DELIVERED
+        loop.pass_time(40)
+        stop.set()
+        loop.run_until_complete(running)
+    loop.end(running)
+    told = [(line["log_level"], line["event"], line.get("reason")) for line in lines if line["event"] != "Connected."]
+    assert told == [
+        ("info", "The route runs.", None),
+        ("warning", "The route waits.", "sink: queue orders is full"),
+        ("info", "The route runs.", None),
+    ]

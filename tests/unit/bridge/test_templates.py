@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import Message
-from bridge.templates import render_bytes, render_text
+from bridge.templates import lacking, render_bytes, render_text
 from config.templates import FIELDS, Template, TemplateField
 
 FULL = Message(
@@ -103,3 +103,11 @@ def test_bytes_are_the_text_in_utf8(parts: list[str | TemplateField]) -> None:
     for message in (FULL, EMPTY):
         text, data = render_text(template)(message), render_bytes(template)(message)
         assert data == (None if text is None else text.encode("utf-8", "surrogateescape"))
+
+
+def test_what_a_message_lacks_is_named_with_what_helps() -> None:
+    template = Template.parse("{header.region}.{key:none}.{message_id}.{address}")
+    assert lacking(template, EMPTY) == (
+        "the message lacks {header.region} and {message_id}, which '{header.region}.{key:none}.{message_id}.{address}' "
+        "needs; a default helps, as in {header.region:none}"
+    )

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import DELIVERED, Message, Outcome, Verdict
-from connectors.amqp.flights import Flights, Submission
+from bridge.sends import Submission
+from connectors.amqp.flights import Flights
 
 HELD = Outcome(Verdict.HOLD, "nack")
 RETURNED = Outcome(Verdict.REJECTED, "unroutable")

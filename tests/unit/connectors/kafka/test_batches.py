@@ -7,8 +7,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.message import DELIVERED, Message, Outcome, Verdict
-from connectors.kafka.batches import BATCH_SIZE, Batch, Key, Packer, Submission
+from bridge.message import Message, Outcome, Verdict
+from bridge.sends import Submission
+from connectors.kafka.batches import BATCH_SIZE, Batch, Key, Packer
 from connectors.kafka.topics import Course, Target
 
 NOWHERE = Outcome(Verdict.REJECTED, "missing_topic", "no such topic")
@@ -31,8 +32,10 @@ def packed(messages: Sequence[Message], course: Course, key: Key = by_key) -> tu
     return submission, Packer(key).pack(submission, [(course, range(len(messages)))])
 
 
-def verdicts(submission: Submission) -> list[Verdict]:
-    return [outcome.verdict for outcome in submission.outcomes]
+def reasons(submission: Submission) -> list[str]:
+    """Why each message was settled; "open" is one that was not."""
+    waiting = submission.unsettled(range(len(submission.messages)))
+    return ["open" if at in waiting else outcome.reason for at, outcome in enumerate(submission.outcomes)]
 
 
 def bodies(batch: Batch) -> list[bytes | None]:
@@ -44,7 +47,7 @@ def test_every_message_is_in_one_batch_in_order(shapes: list[tuple[bytes | None,
     messages = [Message(b"%05d" % at + b"x" * size, "u", key=key) for at, (key, size) in enumerate(shapes)]
     limit = 600
     submission, batches = packed(messages, Target("t", partitions, range(partitions), limit))
-    assert set(verdicts(submission)) <= {Verdict.UNKNOWN}
+    assert set(reasons(submission)) <= {"open"}
     assert sorted(position for batch in batches for position in batch.positions) == list(range(len(messages)))
     for partition in range(partitions):
         in_order = [position for batch in batches if batch.partition == partition for position in batch.positions]
@@ -59,12 +62,11 @@ def test_every_message_is_in_one_batch_in_order(shapes: list[tuple[bytes | None,
 def test_a_batch_is_refused_exactly_above_the_limit(size: int) -> None:
     messages = [Message(b"a", "u"), Message(b"x" * size, "u"), Message(b"b", "u")]
     whole, (alone,) = packed([messages[1]], Target("t", 1, [0], None))
-    assert verdicts(whole) == [Verdict.UNKNOWN]
+    assert reasons(whole) == ["open"]
     exact = len(alone.builder._build())
     for limit, fits in ((exact, True), (max(exact - 1, 90), exact - 1 < 90)):
         submission, batches = packed(messages, Target("t", 1, [0], limit))
-        reasons = [outcome.reason for outcome in submission.outcomes]
-        assert reasons == (["unanswered"] * 3 if fits else ["unanswered", "too_large", "unanswered"])
+        assert reasons(submission) == ["open", "open" if fits else "too_large", "open"]
         sent = [body for batch in batches for body in bodies(batch)]
         assert sent == [message.body for message in messages if fits or message is not messages[1]]
 
@@ -72,7 +74,7 @@ def test_a_batch_is_refused_exactly_above_the_limit(size: int) -> None:
 def test_a_record_above_the_usual_batch_goes_where_the_topic_takes_it() -> None:
     large = Message(b"x" * (2 * BATCH_SIZE), "u")
     submission, batches = packed([Message(b"a", "u"), large, Message(b"b", "u")], Target("t", 1, [0], 10**7))
-    assert verdicts(submission) == [Verdict.UNKNOWN] * 3
+    assert reasons(submission) == ["open"] * 3
     assert [batch.positions for batch in batches] == [[0], [1], [2]]
 
 
@@ -87,24 +89,22 @@ def test_what_has_no_course_or_no_bytes_is_refused_and_its_neighbours_go() -> No
     submission = submitted(messages)
     good, other = Target("good", 1, [0], None), Target("other", 1, [0], None)
     batches = Packer(by_key).pack(submission, [(good, [0, 2, 4]), (NOWHERE, [1]), (other, [3])])
-    reasons = [outcome.reason for outcome in submission.outcomes]
-    assert reasons == ["unanswered", "missing_topic", "unencodable", "unanswered", "unanswered"]
+    assert reasons(submission) == ["open", "missing_topic", "unencodable", "open", "open"]
     assert [(batch.topic, batch.positions) for batch in batches] == [("good", [0, 4]), ("other", [3])]
 
 
 def test_a_message_whose_key_has_no_bytes_is_refused_alone() -> None:
     messages = [Message(b"", "u", "a"), Message(b"", "u", "\ud800"), Message(b"", "u", "b")]
     submission, (batch,) = packed(messages, Target("t", 1, [0], None), lambda message: message.address.encode())
-    assert [outcome.reason for outcome in submission.outcomes] == ["unanswered", "unencodable", "unanswered"]
+    assert reasons(submission) == ["open", "unencodable", "open"]
     assert batch.positions == [0, 2]
 
 
-def test_a_batch_ends_its_own_messages() -> None:
+def test_a_batch_settles_its_own_messages() -> None:
     messages = [Message(b"", "u", key=b"%d" % at) for at in range(50)]
     submission, (first, second) = packed(messages, Target("t", 2, [0, 1], None))
-    first.end(DELIVERED)
-    assert [at for at, outcome in enumerate(submission.outcomes) if outcome is DELIVERED] == first.positions
-    assert {submission.outcomes[at].verdict for at in second.positions} == {Verdict.UNKNOWN}
+    first.settle()
+    assert submission.unsettled(range(50)) == second.positions
 
 
 def test_aiokafka_counts_the_records() -> None:
