@@ -588,3 +588,15 @@ to.amqp = [{{ name = "x", exchange = "e", routing_key = "k" }}, {{ name = "y", e
         f"FILE:6:83: routes.a.from.amqp.bindings[1].{long}: has 300 bytes, AMQP allows 255",
         "FILE:7:77: routes.a.to.amqp[1].exchange: has 300 bytes, AMQP allows 255",
     ]
+
+
+def test_a_topic_that_cannot_be_is_told_where_it_stands(tmp_path: Path) -> None:
+    text = f"""{BROKERS}[routes.a]
+from.kafka = {{ topics = ["good", "bad topic!"] }}
+to.kafka = {{ topic = "bad topic!x" }}
+"""
+    said = 'not a name that a topic can have; Kafka takes 1 to 249 of A-Z a-z 0-9 . _ -, but for "." and ".."'
+    assert problems(tmp_path, text) == [
+        f'FILE:6:34: routes.a.from.kafka.topics[1]: is "bad topic!", {said}',
+        f'FILE:7:14: routes.a.to.kafka.topic: is "bad topic!x", {said}',
+    ]

@@ -76,7 +76,7 @@ def test_a_route_that_reads_what_it_writes(source: dict[str, Any], target: dict[
         ({"topics": ["a", "b"]}, {"topic": "c"}),
         ({"topics": ["a"]}, {"topic": "{topic}-copy"}),
         ({"topics": ["a"]}, {"topic": "{header.h}"}),
-        ({"topics": ["a"]}, {"topic": "a{{}}"}),
+        ({"topics": ["a"]}, {"topic": "aa"}),
         ({"pattern": "a"}, {"topic": "abc"}),
         ({"pattern": "a.*"}, {"topic": "copy-{topic}"}),
         ({"pattern": "(?!.*-copy$).*"}, {"topic": "{topic}-copy"}),
