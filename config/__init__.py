@@ -8,7 +8,8 @@ raises `ConfigError` with every problem, each with file, line and column, key, a
     positions.py    where each key stands                           brokers.py, amqp.py, kafka.py: the larger tables
     expand.py       ${NAME}, ${file:PATH}           values.py       durations, sizes, names
     overrides.py    environment and secrets         urls.py         amqp://… and kafka://…
-    shape.py        which keys a table may have     templates.py    {message_id}, {header.NAME:default}
+    shape.py        which keys a table may have     arguments.py    of queues: what RabbitMQ takes
+                                                    templates.py    {message_id}, {header.NAME:default}
     messages.py     pydantic's errors in words      consistency.py  whether the parts fit each other
     load.py         all of it in order              loops.py        whether a target is its route's own source
     schema.py       the JSON schema                 shown.py        what is in effect, without secrets

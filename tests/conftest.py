@@ -4,6 +4,7 @@
 fresh processes for tests that stop or kill one. Their methods block: `await asyncio.to_thread(own_kafka.restart)`.
 """
 
+import asyncio
 import contextlib
 import secrets
 import sys
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -25,8 +27,13 @@ from bridge.cli.demo.rabbitmq import RabbitMQ
 _NEED_FILES = {"brokers", "broker_files"}
 
 
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
+
 class MakeTopic(Protocol):
-    """Creates a topic of a unique name and returns the name."""
+    """Creates a topic of a unique name, and returns the name when the broker tells of it."""
 
     def __call__(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> Awaitable[str]: ...
 
@@ -90,7 +97,12 @@ async def kafka_topic(kafka_admin: AIOKafkaAdminClient, unique: str) -> AsyncIte
         name = f"{unique}-{len(made)}"
         await kafka_admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
         made.append(name)
-        return name
+        async with asyncio.timeout(10):
+            while True:  # the controller has made it; the broker learns of it a little later
+                (found,) = await kafka_admin.describe_topics([name])
+                if not found["error_code"]:
+                    return name
+                await asyncio.sleep(0.01)
 
     yield make
     if made:

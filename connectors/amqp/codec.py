@@ -16,6 +16,9 @@ from connectors.amqp.tables import Malformed, decode_table, encode_table
 UID_HEADER: Final = "fedbridge-uid"
 """The header that carries a message's identity from bridge to bridge (DESIGN section 8)."""
 
+UID_ENTRY: Final = bytes((len(UID_HEADER),)) + UID_HEADER.encode() + b"S"
+"""What its entry in a table begins with, before the length in four bytes."""
+
 _NAMES: Final = (
     "content_type",
     "content_encoding",
@@ -118,6 +121,20 @@ def _take_uid(uid: str, headers: tuple[Header, ...]) -> tuple[str, tuple[Header,
         return uid, headers
     kept = tuple(header for header in headers if header[0] != UID_HEADER or not isinstance(header[2], str))
     return uids[0], kept
+
+
+def uid_of(properties: bytes) -> str:
+    """Give the uid that a message was published with, by the properties with which it came back; "" without one.
+
+    It is the last of the headers, and so it is found also behind one that cannot be decoded.
+    """
+    message = decode(RawDelivery(0, False, b"", b"", properties, b""), "")
+    if isinstance(message, Message):
+        raw = [value for name, _, value in message.headers if name == UID_HEADER and isinstance(value, bytes)]
+        return _lenient(raw[0]) if raw else message.uid
+    at = properties.rfind(UID_ENTRY)
+    begin = at + len(UID_ENTRY) + 4
+    return _lenient(properties[begin : begin + int.from_bytes(properties[begin - 4 : begin])]) if at >= 0 else ""
 
 
 def encode_properties(properties: Properties, headers: Sequence[Header]) -> bytes:

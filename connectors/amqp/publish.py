@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Type
-from connectors.amqp.codec import UID_HEADER, encode_properties
+from connectors.amqp.codec import UID_ENTRY, encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
     KEY_HEADER,
@@ -60,7 +60,6 @@ _BITS: Final = {
     "cluster_id": 2,
 }
 _CHECKED: Final = frozenset({"priority", "expiration", "reply_to", "user_id"})
-_UID: Final = bytes((len(UID_HEADER),)) + UID_HEADER.encode() + b"S"
 _MILLISECONDS: Final = bytes((len(MILLISECONDS_HEADER),)) + MILLISECONDS_HEADER.encode() + b"l"
 _KEY: Final = bytes((len(KEY_HEADER),)) + KEY_HEADER.encode()
 
@@ -179,7 +178,7 @@ class Encoder:
                     raise _Exceptional
                 parts += (_MILLISECONDS, _I64(timestamp))
         uid = message.uid.encode()
-        parts += (_UID, _U32(len(uid)), uid)
+        parts += (UID_ENTRY, _U32(len(uid)), uid)
         return parts
 
     def _own(self, headers: Sequence[Header], parts: list[bytes]) -> None:

@@ -56,6 +56,11 @@ def exchange(kind: str, *keys: str, **more: Any) -> dict[str, Any]:
         ({"queue": "q"}, {"exchange": "", "routing_key": "q"}),
         ({"queue": "q"}, {"exchange": "{exchange}"}),
         ({"queue": "q"}, {"exchange": "{exchange}", "routing_key": "{address}"}),
+        ({"queue": "q"}, {"exchange": ""}),
+        ({"queue": "q"}, {"exchange": "", "routing_key": "{routing_key}"}),
+        ({"queue": "q"}, {"exchange": "", "routing_key": "{address}"}),
+        ({"queue": "q"}, {"exchange": "{header.to:}"}),
+        ({"queue": "q"}, {"exchange": "{exchange}", "routing_key": "q"}),
         (exchange("fanout", queue="q"), {"exchange": "", "routing_key": "q"}),
         (exchange("fanout"), {"exchange": "", "routing_key": OWN}),
         (exchange("direct", "q", queue="q"), {"exchange": ""}),
@@ -87,7 +92,11 @@ def test_a_route_that_reads_what_it_writes(source: dict[str, Any], target: dict[
         (exchange("topic", "order.new"), {"exchange": "e", "routing_key": "order.{header.state}"}),
         ({"queue": "q"}, {"exchange": "e", "routing_key": "q"}),
         ({"queue": "q"}, {"exchange": "", "routing_key": "{header.reply}"}),
-        ({"queue": "q"}, {"exchange": "{exchange}", "routing_key": "q"}),
+        ({"queue": "q"}, {"exchange": "", "routing_key": "copy.{routing_key}"}),
+        ({"queue": "q"}, {"exchange": "e"}),
+        ({"queue": "q"}, {"exchange": "e", "routing_key": "{routing_key}"}),
+        ({"queue": "q"}, {"exchange": "{exchange}", "routing_key": "copy.{routing_key}"}),
+        (exchange("fanout", queue="q"), {"exchange": ""}),
     ],
 )
 def test_a_route_that_does_not(source: dict[str, Any], target: dict[str, Any]) -> None:
@@ -103,11 +112,20 @@ def test_between_systems_there_is_no_loop() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "key", "text"),
     [
-        ({"pattern": "a-.*"}, {"topic": "{topic}-b"}, "topic", "topic a-…-b is its own source"),
+        ({"pattern": "a-.*"}, {"topic": "{topic}-b"}, "topic", "the pattern a-.* matches topic a-…-b"),
+        ({"pattern": "logs.*"}, {"topic": "logs-all"}, "topic", "the pattern logs.* matches topic logs-all"),
+        ({"topics": ["a"]}, {"topic": "a"}, "topic", "topic a is its own source"),
         ({"topics": ["a"]}, {"topic": "{topic}"}, "topic", "goes back to the topic that it came from"),
         (exchange("fanout"), {"exchange": "e"}, "exchange", "exchange e is its own source"),
         ({"queue": "q"}, {"exchange": "", "routing_key": "q"}, "routing_key", "into queue q, its own source"),
         (exchange("direct", "q", queue="q"), {"exchange": ""}, "exchange", "into queue q, its own source"),
+        ({"queue": "q"}, {"exchange": ""}, "exchange", "what came to queue q by the default exchange goes back there"),
+        (
+            {"queue": "q"},
+            {"exchange": "", "routing_key": "{routing_key}"},
+            "routing_key",
+            "what came to queue q by the default exchange goes back there",
+        ),
     ],
 )
 def test_what_is_said_of_it(source: dict[str, Any], target: dict[str, Any], key: str, text: str) -> None:
