@@ -146,6 +146,11 @@ def test_what_is_said_of_it(source: dict[str, Any], target: dict[str, Any], key:
         ("kafka://a,b", "kafka://b,c", True),
         ("kafka://a", "kafka://b", False),
         (["amqp://a", "amqp://b"], "amqp://b", True),
+        ("kafka://localhost", "kafka://127.0.0.1:9092", True),
+        ("amqp://[::1]", "amqp://LocalHost/%2f", True),
+        ("kafka://127.0.0.1", "kafka://a,[::1]", True),
+        ("kafka://localhost:1", "kafka://127.0.0.1:2", False),
+        ("kafka://localhost", "kafka://a", False),
     ],
 )
 def test_two_entries_for_one_broker(one: object, other: object, same: bool) -> None:
