@@ -1,16 +1,9 @@
-"""Whole legs between all systems, on real brokers: 1,000 numbered messages each, exactly once and in order.
-
-Issue 2, point 4: every pair of systems; several targets of both kinds with one of them away, refusing or slow; and the
-bridge killed three times under load on every leg.
-"""
-
-import asyncio
-from collections import Counter
-from collections.abc import Callable
+"""Whole legs between all systems, on real brokers: 1,000 numbered messages each, exactly once and in order."""
 
 import pytest
 
 from bridge.cli.demo.brokers import Brokers
+<<<<<<< HEAD
 from bridge.cli.demo.kafka import Kafka
 from bridge.cli.demo.rabbitmq import RabbitMQ
 from tests.conftest import MakeTopic
@@ -64,6 +57,11 @@ def settled(daemon: Bridge, count: int) -> None:
         ),
         lambda: f"{daemon.fates()}\n{daemon.tail()}",
     )
+=======
+from tests.ends import wait_found
+from tests.legs import GROUP, LEGS, Ends, MakeBridge, delivered, route, settled
+from tests.routes import everywhere, numbered, wait
+>>>>>>> i5-story
 
 
 @pytest.mark.parametrize(("source", "sink"), LEGS)
@@ -77,18 +75,13 @@ async def test_a_thousand_messages_cross_exactly_once_and_in_order(
     await origin.fill(numbered(400, first=600))
     assert await wait_found(target, 1000) == numbered(1000)
     settled(daemon, 1000)
-    assert daemon.fates() == {
-        "received": 1000,
-        "delivered": 1000,
-        "dead": 0,
-        "dropped": 0,
-        "filtered": 0,
-        "returned": 0,
-    }
-    wait(lambda: daemon.metric('fedbridge_source_lag{route="updates"}') == 0, lambda: daemon.get("/metrics")[1], 20)
+    assert daemon.fates() == delivered(1000)
+    if source != "mqtt":  # whose brokers do not say what they hold
+        wait(lambda: daemon.metric('fedbridge_source_lag{route="updates"}') == 0, lambda: daemon.get("/metrics")[1], 20)
     assert daemon.stop() == 0
     assert await origin.left(GROUP) == 0
     assert await target.found() == numbered(1000)
+<<<<<<< HEAD
 
 
 @pytest.mark.parametrize(("source", "sink"), LEGS[:3])
@@ -228,3 +221,5 @@ async def test_a_slow_target_slows_the_source_down_and_misses_nothing(
     assert await slow.found() == numbered(1000)
     assert await topic.found() == numbered(1000)
     assert await origin.left(GROUP) == 0
+=======
+>>>>>>> i5-story
