@@ -1,7 +1,7 @@
 """Whole legs between all systems, on real brokers: 1,000 numbered messages each, exactly once and in order.
 
-Issue 2, point 4: every pair of systems; several targets of both kinds with one of them away, refusing or slow; and the
-bridge killed three times under load on every leg.
+Every pair of systems; several targets with one of them away, refusing or slow; and the bridge killed three times under
+load on every leg.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from tests.routes import Bridge, everywhere, numbered, wait
 
 MakeBridge = Callable[[str], Bridge]
 
-LEGS = [("kafka", "amqp"), ("amqp", "amqp"), ("kafka", "kafka"), ("amqp", "kafka")]
+KINDS = ("amqp", "kafka", "mqtt", "redis")
+LEGS = [(source, sink) for source in KINDS for sink in KINDS]
 GROUP = "fedbridge.test.updates"
 
 
@@ -84,13 +85,14 @@ async def test_a_thousand_messages_cross_exactly_once_and_in_order(
         "filtered": 0,
         "returned": 0,
     }
-    wait(lambda: daemon.metric('fedbridge_source_lag{route="updates"}') == 0, lambda: daemon.get("/metrics")[1], 20)
+    if source != "mqtt":  # which does not tell
+        wait(lambda: daemon.metric('fedbridge_source_lag{route="updates"}') == 0, lambda: daemon.get("/metrics")[1], 20)
     assert daemon.stop() == 0
     assert await origin.left(GROUP) == 0
     assert await target.found() == numbered(1000)
 
 
-@pytest.mark.parametrize(("source", "sink"), LEGS[:3])
+@pytest.mark.parametrize(("source", "sink"), [leg for leg in LEGS if leg != ("amqp", "kafka")])  # test_daemon's
 async def test_killed_three_times_under_load_a_leg_loses_nothing(
     brokers: Brokers, ends: Ends, bridge: MakeBridge, source: str, sink: str
 ) -> None:
@@ -113,7 +115,8 @@ async def test_killed_three_times_under_load_a_leg_loses_nothing(
     assert sorted(set(found)) == numbered(count), "none is lost"
     duplicates = len(found) - count
     print(f"{source} -> {sink}: {duplicates} duplicates after three kills, window {window}")
-    assert duplicates <= 3 * window
+    if source != "mqtt":  # Mosquitto does not read on after a kill: what was acknowledged lately comes again too
+        assert duplicates <= 3 * window
     assert max(Counter(found).values()) <= 4
     assert list(dict.fromkeys(found)) == numbered(count), "in order of first occurrences"
     assert await origin.left(GROUP) == 0
