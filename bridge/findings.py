@@ -20,7 +20,8 @@ FAULTS: frozenset[Verdict] = frozenset({"missing", "forbidden", "conflict"})
 class Finding(NamedTuple):
     """One thing that a route needs at a broker: how it was found, a sentence, and what to do.
 
-    A remedy is a line each: a command after "$ ", which may be run as it stands, or words.
+    A remedy is a line each: a command after "$ ", which may be run as it stands, or words; what begins with "or " is
+    done instead of what is before it.
     """
 
     verdict: Verdict

@@ -18,13 +18,10 @@ from typing import Protocol
 from bridge.backoff import delay
 from bridge.batch import Fate, Parcel
 from bridge.errors import Disconnected
-from bridge.message import DELIVERED, Message, Outcome, Verdict
+from bridge.message import DELIVERED, UNROUTABLE, Message, Outcome, Verdict
 from bridge.metrics import LaneMeters
 from bridge.ports import Sink
 from config.settings import RetrySettings
-
-UNROUTABLE = "unroutable"
-"""The reason of a message that its exchange has no binding for: what that means is the route's to say."""
 
 
 class Refuse(Protocol):

@@ -137,3 +137,6 @@ class Outcome(NamedTuple):
 
 DELIVERED = Outcome(Verdict.DELIVERED)
 """The one outcome that needs no words; sinks use this very object, so that a batch of it is counted by identity."""
+
+UNROUTABLE = "unroutable"
+"""The reason of a message that its exchange has no binding for: what that means is the route's to say."""

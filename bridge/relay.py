@@ -14,9 +14,9 @@ import structlog
 
 from bridge.batch import Batch, Epoch, Fate, Parcel
 from bridge.errors import Disconnected
-from bridge.lane import UNROUTABLE, Lane
+from bridge.lane import Lane
 from bridge.mapping import map_batch
-from bridge.message import Delivery, Message, Outcome
+from bridge.message import UNROUTABLE, Delivery, Message, Outcome
 from bridge.metrics import RouteMeters
 from bridge.ports import Source
 from bridge.tasks import until

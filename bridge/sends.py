@@ -55,6 +55,11 @@ class Submission:
         if self.outcomes[position] is DELIVERED:
             self.outcomes[position] = outcome
 
+    def unsay(self, position: int) -> None:
+        """Take back what was said of a message that is not settled: it is to be sent again."""
+        if self._states[position] == _OPEN:
+            self.outcomes[position] = DELIVERED
+
     def is_settled(self, start: int, stop: int) -> bool:
         """Whether all of a range are settled."""
         return self._states.find(_OPEN, start, stop) < 0

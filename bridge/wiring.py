@@ -61,7 +61,7 @@ def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[s
     if isinstance(source, KafkaSourceSettings):
         from connectors import kafka
 
-        return name, partial(kafka.open_source, broker, source, place)
+        return name, partial(kafka.open_source, broker, source, place, kafka.Claim())
     if isinstance(source, MqttSourceSettings):
         from connectors import mqtt
 

@@ -1,9 +1,10 @@
 """`from.amqp` and `to.amqp`: what may be written of queues and exchanges."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from config.arguments import QUEUE_TYPE, checked, refused
 from config.tables import Table
 from config.templates import Template
 from config.values import Kind, Name, Whole
@@ -15,6 +16,32 @@ Scalar = bool | int | float | str
 """A value of a binding's or a queue's arguments; TOML knows which it is."""
 
 _MATCHES = ("all", "any", "all-with-x", "any-with-x")
+_LONGEST = 255  # bytes of a short string, as AMQP calls what holds names and keys
+_Written = TypeVar("_Written", str, Template)
+
+
+def _short(value: _Written) -> _Written:
+    size = len(_text(value).encode(errors="surrogateescape"))
+    if size > _LONGEST:
+        raise ValueError(f"has {size} bytes, AMQP allows {_LONGEST}")
+    return value
+
+
+def _one_line(value: _Written) -> _Written:
+    if {"\n", "\r"} & set(_text(value)):
+        raise ValueError("has a line break, which RabbitMQ leaves out of names")
+    return value
+
+
+def _text(value: str | Template) -> str:
+    """What is there for every message."""
+    return value if isinstance(value, str) else value.literal
+
+
+_SHORT, _ONE_LINE = AfterValidator(_short), AfterValidator(_one_line)
+_Key = Annotated[str, _SHORT]
+_EntityName = Annotated[str, Field(min_length=1), _SHORT, _ONE_LINE]
+_Arguments = dict[_Key, Scalar]
 
 
 class AmqpSourceSettings(Table):
@@ -23,16 +50,16 @@ class AmqpSourceSettings(Table):
     kind: ClassVar[Kind] = "amqp"
 
     broker: Name | None = Field(None, description="May be left out where one AMQP broker is declared.")
-    queue: str | None = Field(
-        None, min_length=1, description="Default with an exchange: fedbridge.BRIDGE.ROUTE, or a temporary name."
+    queue: _EntityName | None = Field(
+        None, description="Default with an exchange: fedbridge.BRIDGE.ROUTE, or a temporary name."
     )
-    exchange: str | None = Field(None, min_length=1, description="The exchange whose messages are relayed.")
+    exchange: _EntityName | None = Field(None, description="The exchange whose messages are relayed.")
     exchange_type: ExchangeType | None = Field(None, description="What the exchange is.")
     exchange_durable: bool | None = Field(
         None, description="Stated: the exchange is created like this when it is missing. Else it is waited for."
     )
-    binding_keys: list[str] = Field([], description="Default: everything of a fanout or topic exchange.")
-    bindings: list[dict[str, Scalar]] = Field(
+    binding_keys: list[_Key] = Field([], description="Default: everything of a fanout or topic exchange.")
+    bindings: list[_Arguments] = Field(
         [], description="Of a headers exchange: one table of header arguments, with x-match, for each binding."
     )
     declare: bool | None = Field(
@@ -43,7 +70,9 @@ class AmqpSourceSettings(Table):
         False, description="A temporary queue of this connection: what is in it is lost with the connection."
     )
     auto_delete: bool = Field(False, description="Of a queue that is created: it is deleted with its last consumer.")
-    arguments: dict[str, Scalar] = Field({}, description="Of a queue that is created, such as x-queue-type.")
+    arguments: Annotated[_Arguments, AfterValidator(checked)] = Field(
+        {}, description="Of a queue that is created, such as x-queue-type."
+    )
     prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: what fits the window.")
 
     @property
@@ -96,6 +125,19 @@ class AmqpSourceSettings(Table):
             for key in ("durable", "auto_delete"):
                 if key in self.model_fields_set:
                     raise ValueError(f"an exclusive queue ends with its connection; leave out {key}")
+        self._check_type()
+
+    def _check_type(self) -> None:
+        type_ = self.arguments.get(QUEUE_TYPE)
+        if type_ == "stream":
+            text = "a stream keeps what it gave and has no acknowledgements; write classic or quorum"
+            raise refused(("arguments", QUEUE_TYPE), type_, text)
+        if type_ == "quorum":
+            for key, never in (("exclusive", self.exclusive), ("auto_delete", self.auto_delete)):
+                if never:
+                    raise refused(("arguments", QUEUE_TYPE), type_, f"a quorum queue is never {key}; leave that out")
+            if not self.durable:
+                raise refused(("arguments", QUEUE_TYPE), type_, "a quorum queue is always durable; leave out durable")
 
 
 class AmqpSinkSettings(Table):
@@ -105,8 +147,10 @@ class AmqpSinkSettings(Table):
 
     broker: Name | None = Field(None, description="May be left out where one AMQP broker is declared.")
     name: Name = Field("amqp", description="The target's name in logs and metrics.")
-    exchange: Template = Field(description='The exchange, a template; "" is the default exchange.')
-    routing_key: Template | None = Field(
+    exchange: Annotated[Template, _SHORT, _ONE_LINE] = Field(
+        description='The exchange, a template; "" is the default exchange.'
+    )
+    routing_key: Annotated[Template, _SHORT] | None = Field(
         None, description="The routing key, a template. Default: the message's own if it came by AMQP, else empty."
     )
     exchange_type: ExchangeType | None = Field(None, description="What the exchange is.")

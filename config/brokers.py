@@ -1,5 +1,6 @@
 """`[brokers.NAME]`: where a broker is, how to log in, and how patient to be with it."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +83,7 @@ def choose_broker(name: str | None, kind: Kind, kinds: Mapping[str, Kind | None]
     """
     if name is not None:
         if name not in kinds:
-            raise KeyError(f"there is no [brokers.{name}]")
+            raise KeyError(f"there is no [brokers.{name}]{_known(name, kind, kinds)}")
         if kinds[name] != kind:
             raise KeyError(f"brokers.{name} is {kinds[name]}, not {kind}")
         return name
@@ -91,6 +92,14 @@ def choose_broker(name: str | None, kind: Kind, kinds: Mapping[str, Kind | None]
         count = "no" if not candidates else "more than one"
         raise KeyError(f"{count} {kind} broker is declared; name one with broker = …")
     return candidates[0]
+
+
+def _known(name: str, kind: Kind, kinds: Mapping[str, Kind | None]) -> str:
+    fitting = [known for known, its_kind in kinds.items() if its_kind == kind]
+    close = difflib.get_close_matches(name, fitting, 1)
+    if close:
+        return f" (did you mean {close[0]}?)"
+    return f" (of {kind} there is {', '.join(fitting)})" if fitting else ""
 
 
 def _secret(path: Path) -> str:

@@ -138,6 +138,8 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
             for kind in sources:
                 for key in keys:
                     yield from _renders((*target, key), kind, raw)
+                if to == "amqp":
+                    yield from _addresses(target, kind, raw)
 
 
 def _loops(path: Path, brokers: Mapping[str, BrokerSettings | None], raw: _Raw) -> Iterator[tuple[Path, str]]:
@@ -237,6 +239,18 @@ def _renders(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
     for field in Template.parse(text).fields if text is not None else ():
         if not _exists(field, kind):
             yield path, f"a message from {kind} has no {{{field.name}}}"
+
+
+def _addresses(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """Whether a target of the default exchange, which routes by the names of queues, has a routing key."""
+    key = raw.at((*path, "routing_key"))
+    if raw.text((*path, "exchange")) != "":
+        return
+    if key == "":
+        yield (*path, "routing_key"), "is empty, and the default exchange routes by the name of a queue"
+    elif key is None and kind != "amqp" and not raw.misnamed(path):
+        needs = "the default exchange needs a routing_key, the name of a queue"
+        yield (*path, "exchange"), f"{needs}: a message from {kind} has none of its own"
 
 
 def _exists(field: TemplateField, kind: Kind) -> bool:

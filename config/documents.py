@@ -125,9 +125,20 @@ def _syntax(document: Document, message: str) -> list[Problem]:
         position = Position(len(lines), len(lines[-1]) + 1)
     else:
         position = Position(int(place[1]), int(place[2]))
-    reason = _AT.sub("", message).removesuffix(" (at end of document)")
-    if reason == "Invalid value" and _UNQUOTED.match(
-        document.text.split("\n")[position.line - 1][position.column - 1 :]
-    ):
-        reason += '; text is written in quotes: "…"'
+    line, at = document.text.split("\n")[position.line - 1], position.column - 1
+    reason = _reason(_AT.sub("", message).removesuffix(" (at end of document)"), line[:at], line[at:])
     return [*twice, Problem(document.where(position), "", f"not TOML: {reason[:1].lower()}{reason[1:]}")]
+
+
+def _reason(said: str, before: str, behind: str) -> str:
+    """What the parser said, in other words where those say what to do; with what is before and behind the place."""
+    if said == "Invalid value" and _UNQUOTED.match(behind):
+        return f'{said}; text is written in quotes: "…"'
+    inside = said == "Unclosed inline table" or (
+        said.startswith("Invalid initial") and before.rstrip()[-1:] in ("{", ",")
+    )
+    if inside and behind.strip()[:1] in ("", "#"):
+        return "an inline table, { … }, stands on one line; write a [table] for several"
+    if inside and behind.startswith("}"):
+        return "an inline table has no comma before its }"
+    return said

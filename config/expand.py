@@ -10,6 +10,7 @@ from typing import Any
 
 from config.files import read_value
 from config.positions import Path
+from config.shape import meant
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,16 +26,21 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
 
 def expand_all(value: Any, environ: Mapping[str, str], report: Callable[[Path, str], None], path: Path = ()) -> Any:
-    """Expand every string of a parsed document; what cannot be replaced is reported with its path and left alone."""
+    """Expand every string of a parsed document; what cannot be replaced is reported with its path and left alone.
+
+    What was replaced is read as the setting at its path wants it: a boolean is not text.
+    """
     if isinstance(value, dict):
         return {key: expand_all(inner, environ, report, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):
         return [expand_all(inner, environ, report, (*path, number)) for number, inner in enumerate(value)]
     if isinstance(value, str):
         try:
-            return expand(value, environ)
+            text = expand(value, environ)
         except ValueError as error:
             report(path, str(error))
+            return value
+        return value if text == value else meant(text, path)
     return value
 
 

@@ -1,9 +1,10 @@
 """Whether a route would read again what it writes: its target is its own source. Pure.
 
 A fixed name decides it alone. Of a template it is asked what it gives for the messages that this source has: `{topic}`,
-`{stream}`, `{exchange}`, `{routing_key}` and `{address}` are known then, by binding keys and topic filters too, and
-every other field is taken for a word that nothing names, and for its default where it has one. What a template gives
-only for some messages may therefore still be the source, and is not refused here; nor is a loop of several routes.
+`{stream}`, `{exchange}`, `{routing_key}` and `{address}` are known then, by binding keys and topic filters too, or of a
+queue alone as the default exchange makes them, the common way into one; every other field is taken for a word that
+nothing names, and for its default where it has one. What a template gives only for some messages may therefore still be
+the source, and is not refused here; nor is a loop that takes several routes.
 """
 
 import re
@@ -46,7 +47,7 @@ def loop(source: SourceSettings, target: SinkSettings, own_queue: str) -> Loop |
     if isinstance(source, AmqpSourceSettings) and isinstance(target, AmqpSinkSettings):
         return _amqp_loop(source, target, source.queue or own_queue)
     if isinstance(source, KafkaSourceSettings) and isinstance(target, KafkaSinkSettings):
-        return _loop_through("topic", target.topic, *_topics(source))
+        return _loop_through("topic", target.topic, *_topics(source), source.pattern)
     if isinstance(source, MqttSourceSettings) and isinstance(target, MqttSinkSettings):
         return _loop_through("topic", target.topic, *_filtered(source))
     if isinstance(source, RedisSourceSettings) and isinstance(target, RedisSinkSettings):
@@ -59,26 +60,33 @@ def _amqp_loop(source: AmqpSourceSettings, target: AmqpSinkSettings, queue: str)
         target.routing_key is None or _is_field(target.routing_key, "routing_key", "address")
     ):
         return Loop("exchange", f"the message goes back to where it came from: {_AGAIN}")
-    for exchange, key in _written(source, target):
-        if exchange == "" and key == queue:
-            where = "exchange" if target.routing_key is None else "routing_key"
-            return Loop(where, f"the default exchange puts it into queue {queue}, its own source: {_AGAIN}")
-        if exchange and exchange == source.exchange and _routed(source, key):
-            return Loop("exchange", f"exchange {exchange} is its own source: {_AGAIN}")
+    for came_through, came_by in _arrivals(source, queue):
+        for exchange, key in _written(target, came_through, came_by):
+            if exchange == "" and key == queue:
+                where = "exchange" if target.routing_key is None else "routing_key"
+                if came_through == "":
+                    return Loop(where, f"what came to queue {queue} by the default exchange goes back there: {_AGAIN}")
+                return Loop(where, f"the default exchange puts it into queue {queue}, its own source: {_AGAIN}")
+            if exchange and exchange == source.exchange and _routed(source, key):
+                return Loop("exchange", f"exchange {exchange} is its own source: {_AGAIN}")
     return None
 
 
-def _loop_through(noun: str, name: Template, read: Sequence[str], reads: Callable[[str], bool]) -> Loop | None:
+def _loop_through(
+    noun: str, name: Template, read: Sequence[str], reads: Callable[[str], bool], pattern: str | None = None
+) -> Loop | None:
     """The loop through a topic or a stream: the `noun` of the target's key, of the field and of the sentence.
 
-    `read` are some that the source reads, and `reads` tells of any.
+    `read` are some that the source reads, and `reads` tells of any: by a `pattern`, if that is what it reads by.
     """
     if _is_field(name, noun, "address"):
         return Loop(noun, f"the message goes back to the {noun} that it came from: {_AGAIN}")
     for came_by in read:
         for written in _renderings(name, {noun: came_by, "address": came_by}):
             if reads(written):
-                return Loop(noun, f"{noun} {written.replace(_WORD, '…')} is its own source: {_AGAIN}")
+                shown = f"{noun} {written.replace(_WORD, '…')}"
+                what = f"{shown} is its own source" if pattern is None else f"the pattern {pattern} matches {shown}"
+                return Loop(noun, f"{what}: {_AGAIN}")
     return None
 
 
@@ -114,17 +122,25 @@ def _filtered(source: MqttSourceSettings) -> tuple[Sequence[str], Callable[[str]
     return examples, lambda name: any(overlap(each, name) for each in source.topics)
 
 
-def _written(source: AmqpSourceSettings, target: AmqpSinkSettings) -> Iterator[tuple[str, str]]:
-    """The exchanges and routing keys to which messages of each binding of the source are published."""
-    by_key = source.exchange is not None and source.exchange_type in ("direct", "topic")
-    for binding in source.keys if by_key else [_WORD]:
-        came_by = binding
-        if source.exchange_type == "topic":
-            came_by = ".".join(_WORD if word in ("*", "#") else word for word in binding.split("."))
-        known = {"routing_key": came_by, "address": came_by, "exchange": source.exchange or _WORD}
-        for exchange in _renderings(target.exchange, known):
-            for key in [came_by] if target.routing_key is None else _renderings(target.routing_key, known):
-                yield exchange, key
+def _arrivals(source: AmqpSourceSettings, queue: str) -> Iterator[tuple[str, str]]:
+    """The exchanges and routing keys with which messages come: by each binding, or into a queue that is named alone."""
+    if source.exchange is None:
+        yield _WORD, _WORD
+        yield "", queue
+    elif source.exchange_type == "topic":
+        for binding in source.keys:
+            yield source.exchange, ".".join(_WORD if word in ("*", "#") else word for word in binding.split("."))
+    else:
+        for binding in source.keys if source.exchange_type == "direct" else [_WORD]:
+            yield source.exchange, binding
+
+
+def _written(target: AmqpSinkSettings, came_through: str, came_by: str) -> Iterator[tuple[str, str]]:
+    """The exchanges and routing keys to which a message is published that came with these."""
+    known = {"routing_key": came_by, "address": came_by, "exchange": came_through}
+    for exchange in _renderings(target.exchange, known):
+        for key in [came_by] if target.routing_key is None else _renderings(target.routing_key, known):
+            yield exchange, key
 
 
 def _routed(source: AmqpSourceSettings, key: str) -> bool:
@@ -158,6 +174,6 @@ def _renderings(template: Template, known: Mapping[str, str]) -> Iterator[str]:
         yield "".join(
             part
             if isinstance(part, str)
-            else known.get(part.name) or (part.default if missing and part.default is not None else _WORD)
+            else known.get(part.name, part.default if missing and part.default is not None else _WORD)
             for part in template.parts
         )

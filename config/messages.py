@@ -48,7 +48,7 @@ def explain(error: ErrorDetails) -> tuple[Path, str]:  # noqa: PLR0911 - one ret
     if kind == "missing":
         return path[:-1], f"needs {path[-1]}"
     if kind == "extra_forbidden":
-        return path, f"unknown key{_suggestion(str(path[-1]), keys_at(path[:-1]))}"
+        return path, f"unknown key{_instead(path, error['input']) or _suggestion(str(path[-1]), keys_at(path[:-1]))}"
     if kind in _PLAIN:
         return path, _PLAIN[kind]
     if kind == "value_error":
@@ -86,6 +86,13 @@ def _choices(value: object, context: Mapping[str, Any]) -> str:
     choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
     close = difflib.get_close_matches(str(value).lower(), choices, 1)
     return f"one of {', '.join(choices)}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _instead(path: Path, value: object) -> str:
+    """What to write for a key that means something else than any key does: a queue is no target of its own in AMQP."""
+    if tuple(part for part in path[2:] if isinstance(part, str)) != ("to", "amqp", "queue"):
+        return ""
+    return f' (for a queue write exchange = "", routing_key = {_shown(value if isinstance(value, str) else "NAME")})'
 
 
 def _suggestion(key: str, known: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from config.errors import Problem
 from config.files import read_value
 from config.positions import Path
-from config.shape import is_composite, is_scalar, keys_at
+from config.shape import is_composite, is_scalar, keys_at, meant
 
 PREFIX = "FEDBRIDGE_"
 _OTHER_USES = ("FEDBRIDGE_TEST_",)
@@ -128,7 +128,7 @@ def _parsed(text: str, path: Path) -> Any:
             return json.loads(text)
         except ValueError:
             return text
-    return text
+    return meant(text, path)
 
 
 def _walk(directory: FilePath, depth: int) -> Iterator[FilePath]:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from config import arguments
 from config.settings import Settings
 
 Shape = Any
 """A type annotation of a model's field, or a model."""
+
+_BOOLEAN = TypeAdapter(bool)
 
 
 def shapes_at(path: Sequence[str | int]) -> list[Shape]:
@@ -34,6 +37,21 @@ def is_composite(path: Sequence[str | int]) -> bool:
 def is_scalar(path: Sequence[str | int]) -> bool:
     """Whether a single value may stand at a path."""
     return any(shape is not NoneType and not _is_composite(shape) for shape in shapes_at(path))
+
+
+def meant(text: str, path: Sequence[str | int]) -> Any:
+    """What text from outside a file stands for at a path: a boolean or the number of a queue's argument, else text.
+
+    Other numbers are read by the models, which take text for them.
+    """
+    if path[-2:-1] == ("arguments",):
+        return arguments.meant(str(path[-1]), text)
+    if [shape for shape in shapes_at(path) if shape is not NoneType] != [bool]:
+        return text
+    try:
+        return _BOOLEAN.validate_strings(text)
+    except ValidationError:
+        return text
 
 
 def _is_composite(shape: Shape) -> bool:

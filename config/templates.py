@@ -63,6 +63,11 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, TemplateField))
 
     @property
+    def literal(self) -> str:
+        """The text that it gives for every message, whatever the fields are."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
     def fixed(self) -> str | None:
         """The text that it gives for every message, None if that depends on the message."""
         return None if self.fields else "".join(map(str, self.parts))
@@ -78,7 +83,7 @@ class Template:
         while at < len(text):
             token = _TOKEN.match(text, at)
             if token is None:
-                raise ValueError(f"{_wrong(text, at)} at character {at + 1} of the template")
+                raise ValueError(_wrong(text, at))
             parts.append(_part(token))
             at = token.end()
         return cls(text, tuple(parts))
@@ -123,8 +128,9 @@ def _known(name: str) -> str:
 
 
 def _wrong(text: str, at: int) -> str:
+    place = f"character {at + 1} of the template"
     if text[at] == "}":
-        return "a } without its {; a brace itself is written }}"
+        return f"{place} is a }} without its {{; a brace itself is written }}}}"
     if "}" not in text[at:]:
-        return "a { that is never closed; a brace itself is written {{"
-    return 'this is not {field}, {field:default} or {header."NAME"}'
+        return f"{place} is a {{ that is never closed; a brace itself is written {{{{"
+    return f'what begins at {place} is not {{field}}, {{field:default}} or {{header."NAME"}}'

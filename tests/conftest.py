@@ -6,6 +6,7 @@ Their methods block: `await asyncio.to_thread(own_kafka.restart)`. `redis_6`, `v
 `redis_6_url`, `valkey_url` are other servers of Redis's protocol, `mqtt_3_url` a broker without MQTT 5.
 """
 
+import asyncio
 import contextlib
 import secrets
 import sys
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -31,8 +33,13 @@ from tests import servers
 _NEED_FILES = {"brokers", "broker_files"}
 
 
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
+
 class MakeTopic(Protocol):
-    """Creates a topic of a unique name and returns the name."""
+    """Creates a topic of a unique name, and returns the name when the broker tells of it."""
 
     def __call__(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> Awaitable[str]: ...
 
@@ -106,7 +113,12 @@ async def kafka_topic(kafka_admin: AIOKafkaAdminClient, unique: str) -> AsyncIte
         name = f"{unique}-{len(made)}"
         await kafka_admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
         made.append(name)
-        return name
+        async with asyncio.timeout(10):
+            while True:  # the controller has made it; the broker learns of it a little later
+                (found,) = await kafka_admin.describe_topics([name])
+                if not found["error_code"]:
+                    return name
+                await asyncio.sleep(0.01)
 
     yield make
     if made:

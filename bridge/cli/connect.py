@@ -37,6 +37,28 @@ class Surveyed(NamedTuple):
                 yield from (f"    {'':<10}   {remedy}" for remedy in finding.remedies)
             if broker in self.away:
                 yield f"    {'away':<10} {self.away[broker]}"
+            elif not self.findings[key]:
+                yield f"    {'unknown':<10} depends on the message, not looked up"
+
+    def summary(self) -> Iterator[str]:
+        """What there is to say of all routes together: each fault and each way to mend it once, or that all is well."""
+        faults: dict[tuple[str, str], list[str]] = {}
+        remedies: dict[str, None] = {}
+        for key, finding in ((key, each) for key, found in self.findings.items() for each in found):
+            if finding.verdict in FAULTS:
+                faults.setdefault((finding.verdict, finding.text), []).append(key)
+                remedies |= {remedy: None for remedy in finding.remedies if not remedy.startswith("or ")}
+        told = [(verdict, f"{', '.join(keys)}: {text}") for (verdict, text), keys in faults.items()]
+        told += [("away", f"{broker}: {text}") for broker, text in sorted(self.away.items())]
+        if told:
+            yield f"{len(told)} thing{' keeps' if len(told) == 1 else 's keep'} routes from working:"
+            yield from (f"  {verdict:<10} {text}" for verdict, text in told)
+            yield from ("What helps:", *(f"  {remedy}" for remedy in remedies)) if remedies else ()
+        elif self.brokers:
+            where = ", ".join(dict.fromkeys(self.brokers.values()))
+            yield f"All is well: nothing that the enabled routes need is missing at {where}."
+        else:
+            yield "No route is enabled, so nothing was looked up."
 
 
 async def surveyed(settings: Settings) -> Surveyed:

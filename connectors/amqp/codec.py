@@ -14,6 +14,9 @@ from bridge.message import Header, Message, Properties, Undecodable
 from bridge.names import UID
 from connectors.amqp.tables import Malformed, decode_table, encode_table
 
+UID_ENTRY: Final = bytes((len(UID),)) + UID.encode() + b"S"
+"""What the uid's entry in a table begins with, before the length in four bytes."""
+
 _NAMES: Final = (
     "content_type",
     "content_encoding",
@@ -116,6 +119,20 @@ def _take_uid(uid: str, headers: tuple[Header, ...]) -> tuple[str, tuple[Header,
         return uid, headers
     kept = tuple(header for header in headers if header[0] != UID or not isinstance(header[2], str))
     return uids[0], kept
+
+
+def uid_of(properties: bytes) -> str:
+    """Give the uid that a message was published with, by the properties with which it came back; "" without one.
+
+    It is the last of the headers, and so it is found also behind one that cannot be decoded.
+    """
+    message = decode(RawDelivery(0, False, b"", b"", properties, b""), "")
+    if isinstance(message, Message):
+        raw = [value for name, _, value in message.headers if name == UID and isinstance(value, bytes)]
+        return _lenient(raw[0]) if raw else message.uid
+    at = properties.rfind(UID_ENTRY)
+    begin = at + len(UID_ENTRY) + 4
+    return _lenient(properties[begin : begin + int.from_bytes(properties[begin - 4 : begin])]) if at >= 0 else ""
 
 
 def encode_properties(properties: Properties, headers: Sequence[Header]) -> bytes:

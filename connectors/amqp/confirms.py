@@ -7,7 +7,18 @@ Connection.Blocked and Unblocked. The rest is the library's, and so are the clos
 import struct
 from typing import Final, NamedTuple
 
-from connectors.amqp.frames import BODY, HEADER, METHOD, BadFrame, Splitter, parse_close, short
+from connectors.amqp.frames import (
+    BODY,
+    CHANNEL_CLOSE,
+    CONNECTION_CLOSE,
+    HEADER,
+    METHOD,
+    BadFrame,
+    Splitter,
+    legible,
+    parse_close,
+    short,
+)
 
 _U64: Final = struct.Struct(">Q").unpack_from
 _U16: Final = struct.Struct(">H").unpack_from
@@ -15,8 +26,7 @@ _TAG_AND_BITS: Final = struct.Struct(">QB").unpack_from
 _ACK_HEAD: Final = struct.Struct(">BHI4s").pack
 _ACK_SIZE: Final = 13
 _ACK, _NACK, _RETURN = b"\x00\x3c\x00\x50", b"\x00\x3c\x00\x78", b"\x00\x3c\x00\x32"
-_CHANNEL_CLOSE: Final = b"\x00\x14\x00\x28"
-_CLOSE, _BLOCKED, _UNBLOCKED = b"\x00\x0a\x00\x32", b"\x00\x0a\x00\x3c", b"\x00\x0a\x00\x3d"
+_BLOCKED, _UNBLOCKED = b"\x00\x0a\x00\x3c", b"\x00\x0a\x00\x3d"
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
@@ -84,7 +94,7 @@ class ConfirmTap:
             kind, number, end = found
             diverted = number != 0 and number == self._channel and self._take(kind, data, at + 7, end - 1)
             if not diverted:
-                others.append(data[at:end])
+                others.append(legible(data[at:end]))
                 if number == 0 and kind == METHOD:
                     self._look(data[at + 7 : at + 11], data[at + 11 : end - 1])
             at = end
@@ -116,7 +126,7 @@ class ConfirmTap:
         if method == _RETURN:
             self._returned = _parse_return(arguments)
             return True
-        if method == _CHANNEL_CLOSE:
+        if method == CHANNEL_CLOSE:
             self.closed = parse_close(arguments)
             self._channel = 0  # the library may use its number for another one
         return False
@@ -140,7 +150,7 @@ class ConfirmTap:
 
     def _look(self, method: bytes, arguments: bytes) -> None:
         """See what a method of the connection says, and leave it to the library."""
-        if method == _CLOSE:
+        if method == CONNECTION_CLOSE:
             self.farewell = parse_close(arguments)
         elif method == _BLOCKED:
             self.blocked = short(arguments, 0).decode(errors="replace") if arguments else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from aiormq.abc import AbstractChannel
 from pamqp import commands
 
+from connectors.amqp.methods import consume
 from connectors.amqp.prefetch import Prefetch
 from connectors.amqp.reader import TapReader
 from connectors.amqp.tap import ack_frame
@@ -87,8 +88,7 @@ class Consumer:
 
     async def _consume(self) -> None:
         await self._channel.basic_qos(prefetch_count=self._prefetch.current)
-        consumer = await self._channel.basic_consume(self._queue, _undiverted)
-        self._tag = str(consumer.consumer_tag)
+        self._tag = await consume(self._channel, self._queue)
 
     def _on_read(self, messages: int, size: int) -> None:
         """Count what came, and see whether the prefetch is exhausted and worth raising: then nothing is on its way."""
@@ -108,7 +108,3 @@ class Consumer:
             if multiple:
                 self._told = tag
             self._reader.transport.write(ack_frame(self._channel.number, tag, multiple))
-
-
-async def _undiverted(_message: object) -> None:
-    """Take what cannot come: the tap has the deliveries of this channel."""

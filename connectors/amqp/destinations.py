@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from bridge.errors import RouteFault
+from bridge.errors import RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
 from bridge.templates import render_text
 from config.amqp import AmqpSinkSettings
@@ -19,7 +19,6 @@ MISSING_EXCHANGE: Final = "missing_exchange"
 
 _DEFAULT: Final = "amq.default"  # what RabbitMQ calls the default exchange
 _REMEMBERED: Final = 10_000  # exchanges
-_LONGEST: Final = 255  # bytes of a name
 _NOT_FOUND, _ACCESS_REFUSED = 404, 403  # reply codes of AMQP 0-9-1
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 _MISSING_FIELD: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the target's template")
@@ -37,7 +36,7 @@ class Destinations:
 
     A template without fields names one exchange, `fixed`, which the sink waits for. Of others each is looked up when a
     message first names it, and what is wrong with one is the affair of its messages: that is believed for `look_every`
-    seconds.
+    seconds, and then until the next `find`, however long the looking for others takes.
     """
 
     def __init__(self, link: Link, settings: AmqpSinkSettings, look_every: float) -> None:
@@ -70,37 +69,38 @@ class Destinations:
         return Destination(self._exchange(message) or "", self._key(message) or "")
 
     async def find(self, messages: Sequence[Message]) -> None:
-        """Look up the exchanges of messages of which nothing is known, or create them; raises Disconnected."""
+        """Look up the exchanges of messages of which nothing is known, or create them; raises Disconnected.
+
+        What it finds is known until it is called again.
+        """
+        self._forget()
         if self.fixed is not None:
             return
         for name in dict.fromkeys(map(self._exchange, messages)):
-            if name is not None and name not in self._there and self._known(name) is None and _can_exist(name):
+            if name is not None and name not in self._there and self._known(name) is None:
                 await self._look_up(name)
 
     def believe(self, place: str | Destination, outcome: Outcome) -> None:
         """Give this outcome to messages to an exchange, or of one routing key to it, for a while."""
         self._there.discard(place if isinstance(place, str) else place.exchange)
-        if len(self._wrong) >= _REMEMBERED:
-            self._wrong.clear()
         self._wrong[place] = asyncio.get_running_loop().time() + self._look_every, outcome
 
-    def blame(self, code: int, text: str, destination: Destination) -> Outcome | None:
+    def blame(self, code: int, text: str, destination: Destination, *, alone: bool) -> Outcome | None:
         """What the broker's words, as it closed the channel, mean for a message to there; None where they do not say.
 
-        Raises RouteFault (forbidden) if they mean every message of the route. The words are those of RabbitMQ 3.10.8.
+        It cuts them at 252 bytes, so that they may name nothing: `alone` says that nothing else was in flight. Raises
+        RouteFault (forbidden) if they mean every message of the route. The words are those of RabbitMQ 3.10.8.
         """
         exchange, key = destination
-        if code == _NOT_FOUND and f"no exchange '{exchange}'" in text:
+        one = alone or self.fixed is not None
+        if code == _NOT_FOUND and (f"no exchange '{exchange}'" in text or (one and "no exchange" in text)):
             outcome = self._missing(exchange)
             if self.fixed is None:
                 self.believe(exchange, outcome)
             return outcome
         of_key = "access to topic" in text
-        if (
-            code != _ACCESS_REFUSED
-            or f"exchange '{exchange or _DEFAULT}'" not in text
-            or (of_key and f"topic '{key}'" not in text)
-        ):
+        named = one or f"exchange '{exchange or _DEFAULT}'" in text
+        if code != _ACCESS_REFUSED or not named or (of_key and not alone and f"topic '{key}'" not in text):
             return None
         if self.fixed is not None and (self._fixed_key or not of_key):
             text = (
@@ -114,12 +114,10 @@ class Destinations:
     async def _look_up(self, name: str) -> None:
         try:
             there = await self.exchange(name).present()
-        except RouteFault as fault:
+        except (RouteFault, Unmappable) as fault:
             self.believe(name, Outcome(Verdict.REJECTED, fault.reason, str(fault)))
             return
         if there:
-            if len(self._there) >= _REMEMBERED:
-                self._there = {""}
             self._there.add(name)
         else:
             self.believe(name, self._missing(name))
@@ -129,25 +127,21 @@ class Destinations:
         return Outcome(Verdict.REJECTED, MISSING_EXCHANGE, text)
 
     def _known(self, place: str | Destination) -> Outcome | None:
-        """What is wrong with a place, as far as that is still believed."""
+        """What is known to be wrong with a place."""
         known = self._wrong.get(place)
-        if known is None:
-            return None
-        until, outcome = known
-        if asyncio.get_running_loop().time() < until:
-            return outcome
-        del self._wrong[place]
-        return None
+        return None if known is None else known[1]
+
+    def _forget(self) -> None:
+        """Forget what is not to be believed any more."""
+        now = asyncio.get_running_loop().time()
+        if self._wrong:
+            self._wrong = {place: known for place, known in self._wrong.items() if now < known[0]}
+        if len(self._wrong) > _REMEMBERED:
+            self._wrong = {}
+        if len(self._there) > _REMEMBERED:
+            self._there = {""}
 
 
 def _own_key(message: Message) -> str:
     """The routing key that a message came with, if it came by AMQP."""
     return "" if message.exchange is None else message.address
-
-
-def _can_exist(name: str) -> bool:
-    """Whether an exchange can have that name at all."""
-    try:
-        return len(name.encode()) <= _LONGEST
-    except UnicodeEncodeError:
-        return False

@@ -9,6 +9,7 @@ from bridge.errors import RouteFault
 from config.amqp import ExchangeType
 from connectors.amqp.connection import Link
 from connectors.amqp.errors import missing
+from connectors.amqp.methods import declare_exchange
 
 
 class Exchange:
@@ -36,7 +37,7 @@ class Exchange:
     async def _exists(self) -> bool:
         async with self._link.throwaway(f"looking up exchange {self.name}") as channel:
             try:
-                await channel.exchange_declare(self.name, passive=True)
+                await declare_exchange(channel, self.name, passive=True)
             except ChannelNotFoundEntity as error:
                 if not missing(error):
                     raise
@@ -48,7 +49,7 @@ class Exchange:
             return False
         async with self._link.throwaway(f"declaring exchange {self.name}") as channel:
             try:
-                await channel.exchange_declare(self.name, exchange_type=self._type, durable=self._durable)
+                await declare_exchange(channel, self.name, type_=self._type, durable=self._durable)
             except ChannelPreconditionFailed:
                 return await self._exists()  # somebody was faster, and of another mind
         return True
@@ -64,9 +65,10 @@ class Exchange:
         said = ""
         async with self._link.throwaway(f"comparing exchange {self.name}") as channel:
             try:
-                await channel.exchange_declare(
+                await declare_exchange(
+                    channel,
                     self.name,
-                    exchange_type=self._type,
+                    type_=self._type,
                     durable=bool(self._durable),
                     arguments={"alternate-exchange": 1},
                 )
@@ -74,10 +76,16 @@ class Exchange:
                 return
             except ChannelPreconditionFailed as error:
                 said = str(error)
-        if "inequivalent arg 'type'" in said:
-            have = said.rpartition("current is '")[2].partition("'")[0]
+        if (have := other_type(said)) is not None:
+            what = f"a {have} exchange" if have else "an exchange of another type"
             raise RouteFault(
-                f"{self._link.broker}: {self.name} is a {have} exchange, the route says {self._type}: "
-                "change exchange_type",
+                f"{self._link.broker}: {self.name} is {what}, the route says {self._type}: change exchange_type",
                 "conflict",
             )
+
+
+def other_type(refusal: str) -> str | None:
+    """The type of an exchange, if it was not declared again because of that; "" where RabbitMQ cut what it said."""
+    if "inequivalent arg 'type'" not in refusal:
+        return None
+    return refusal.rpartition(" but current is '")[2].partition("'")[0] if " but current is '" in refusal else ""

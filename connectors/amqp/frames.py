@@ -12,9 +12,14 @@ METHOD, HEADER, BODY, BEAT = 1, 2, 3, 8
 HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 """A heartbeat frame, as either side sends it."""
 
+CONNECTION_CLOSE, CHANNEL_CLOSE = b"\x00\x0a\x00\x32", b"\x00\x14\x00\x28"
+"""What the payloads of these methods begin with."""
+
 HEAD: Final = struct.Struct(">BHI").unpack_from
 """Reads type, channel and size at the start of a frame."""
 
+_SIZE: Final = struct.Struct(">I").pack
+_SHORTEST_CLOSE: Final = 19
 _U16: Final = struct.Struct(">H").unpack_from
 _UNLIMITED: Final = 1 << 29  # RabbitMQ's largest message ever was 512 MiB
 
@@ -85,6 +90,22 @@ def parse_close(data: bytes) -> tuple[int, str]:
     except (IndexError, struct.error):
         raise BadFrame("a Close that is cut short") from None
     return code, text.decode(errors="replace")
+
+
+def legible(frame: bytes) -> bytes:
+    """Give a whole frame as the library can read it: what is no UTF-8 in the text of a Close is left out.
+
+    RabbitMQ cuts its texts at 252 bytes, and so may cut a name in the middle of a character; to the library that is the
+    end of the connection.
+    """
+    if frame[0] != METHOD or frame[7:11] not in (CONNECTION_CLOSE, CHANNEL_CLOSE) or len(frame) < _SHORTEST_CLOSE:
+        return frame
+    text = short(frame, 13)
+    whole = text.decode(errors="ignore").encode()
+    if len(whole) == len(text):
+        return frame
+    payload = frame[7:13] + bytes((len(whole),)) + whole + frame[14 + len(text) : -1]
+    return frame[:3] + _SIZE(len(payload)) + payload + frame[-1:]
 
 
 def short(data: bytes, at: int) -> bytes:

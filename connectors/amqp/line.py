@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from aiormq.abc import AbstractConnection
 
 from bridge.errors import Disconnected, Unmappable
-from bridge.message import Outcome, Undecodable, Verdict
-from bridge.names import UID
+from bridge.message import UNROUTABLE, Outcome, Verdict
 from bridge.sends import Submission
-from connectors.amqp.codec import RawDelivery, decode
+from connectors.amqp.codec import uid_of
 from connectors.amqp.confirms import Confirm, ConfirmTap, Return
 from connectors.amqp.connection import Link, give_up_after
 from connectors.amqp.destinations import Destination, Destinations
@@ -18,9 +16,6 @@ from connectors.amqp.errors import translated
 from connectors.amqp.flights import Flights
 from connectors.amqp.publish import Encoder
 from connectors.amqp.stream import FrameStream
-
-UNROUTABLE: Final = "unroutable"
-"""The reason of a message that the broker has returned."""
 
 
 class ConfirmReader:
@@ -139,7 +134,7 @@ class Line:
 
     def _take_returns(self, returns: Sequence[Return]) -> None:
         for code, text, properties in returns:
-            found = self.flights.find(_uid(properties))
+            found = self.flights.find(uid_of(properties))
             if found is None:
                 raise Disconnected(f"{self._link.broker} returned a message that was not in flight ({text})", "error")
             exchange, key = self.destination(*found)
@@ -160,15 +155,6 @@ class Line:
                 submission.settle(position, Outcome(Verdict.HOLD, "nack", f"{self._link.broker}: {text}"))
         flights.sweep()
         self._heard_at = asyncio.get_running_loop().time()
-
-
-def _uid(properties: bytes) -> str:
-    """The uid that a message was published with."""
-    message = decode(RawDelivery(0, False, b"", b"", properties, b""), "")
-    if isinstance(message, Undecodable):
-        return ""
-    escaped = [value for name, _, value in message.headers if name == UID and isinstance(value, bytes)]
-    return escaped[0].decode("utf-8", "surrogateescape") if escaped else message.uid
 
 
 def _ignore() -> None:

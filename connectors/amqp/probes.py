@@ -16,10 +16,11 @@ from aiormq.exceptions import (
     ChannelPreconditionFailed,
 )
 from pamqp.commands import Basic
-from pamqp.common import FieldTable
 
 from config.amqp import ExchangeType, Scalar
+from connectors.amqp import methods
 from connectors.amqp.connection import Link
+from connectors.amqp.traits import OF_STREAM, STREAM, UNREADABLE, UNSTREAMED, cut
 
 OK, REFUSED, NOT_FOUND, LOCKED, PRECONDITION = 0, 403, 404, 405, 406
 """Reply codes of AMQP 0-9-1 (section 1.4 of its reference), and one for an answer that is none of them."""
@@ -31,7 +32,7 @@ _CODES: Final = {
     ChannelPreconditionFailed: PRECONDITION,
 }
 _NOBODY: Final = "fedbridge-check"
-_UNUSED: Final[FieldTable] = {"fedbridge-check": "no binding has this argument"}
+_UNUSED: Final[Mapping[str, Scalar]] = {"fedbridge-check": "no binding has this argument"}
 _NO_NUMBER: Final = "not a number"
 
 
@@ -49,13 +50,15 @@ class Answer(NamedTuple):
 
 async def queue(link: Link, name: str) -> Answer:
     """Ask whether a queue is there: OK, NOT_FOUND, or LOCKED by another connection. Raises as `throwaway` does."""
-    return await _asked(link, f"looking up queue {name}", lambda channel: channel.queue_declare(name, passive=True))
+    return await _asked(
+        link, f"looking up queue {name}", lambda channel: methods.declare_queue(channel, name, passive=True)
+    )
 
 
 async def exchange(link: Link, name: str) -> Answer:
     """Ask whether an exchange is there: OK or NOT_FOUND. Raises as `throwaway` does."""
     doing = f"looking up exchange {name}"
-    return await _asked(link, doing, lambda channel: channel.exchange_declare(name, passive=True))
+    return await _asked(link, doing, lambda channel: methods.declare_exchange(channel, name, passive=True))
 
 
 async def declaring_queue(link: Link, name: str, arguments: Mapping[str, Scalar]) -> Answer:
@@ -63,10 +66,10 @@ async def declaring_queue(link: Link, name: str, arguments: Mapping[str, Scalar]
     return await _asked(
         link,
         f"asking for the right to declare queue {name}",
-        lambda channel: channel.queue_declare(
-            name, durable=True, arguments={**arguments, "x-expires": _NO_NUMBER}
+        lambda channel: methods.declare_queue(
+            channel, name, durable=True, arguments={**arguments, "x-expires": _NO_NUMBER}
         ),
-    )  # fmt: skip
+    )
 
 
 async def declaring_exchange(link: Link, name: str, type_: ExchangeType, durable: bool) -> Answer:
@@ -77,8 +80,8 @@ async def declaring_exchange(link: Link, name: str, type_: ExchangeType, durable
     return await _asked(
         link,
         f"asking for the right to declare exchange {name}",
-        lambda channel: channel.exchange_declare(
-            name, exchange_type=type_, durable=durable, arguments={"alternate-exchange": 1}
+        lambda channel: methods.declare_exchange(
+            channel, name, type_=type_, durable=durable, arguments={"alternate-exchange": 1}
         ),
     )
 
@@ -86,9 +89,16 @@ async def declaring_exchange(link: Link, name: str, type_: ExchangeType, durable
 async def reading(link: Link, name: str) -> Answer:
     """Ask for the right to read a queue: a consumer is refused whose `x-priority` is no number."""
     doing = f"asking for the right to consume from queue {name}"
-    return await _asked(
-        link, doing, lambda channel: channel.basic_consume(name, _unread, arguments={"x-priority": _NO_NUMBER})
-    )
+    return await _asked(link, doing, lambda channel: methods.consume(channel, name, UNREADABLE))
+
+
+async def is_stream(link: Link, name: str, answer: Answer) -> bool:
+    """Whether a queue is a stream, by the answer to `reading`, or to another question if that was cut."""
+    if not cut(answer.text):
+        return STREAM in answer.text
+    doing = f"asking for the type of queue {name}"
+    other = await _asked(link, doing, lambda channel: methods.consume(channel, name, UNSTREAMED))
+    return OF_STREAM in other.text
 
 
 async def binding(link: Link, name: str, source: str, key: str) -> Answer:
@@ -97,7 +107,7 @@ async def binding(link: Link, name: str, source: str, key: str) -> Answer:
     It is answered OK, or NOT_FOUND where queue or exchange are not there.
     """
     doing = f"asking for the right to bind queue {name} to exchange {source}"
-    return await _asked(link, doing, lambda channel: channel.queue_unbind(name, source, key, arguments=_UNUSED))
+    return await _asked(link, doing, lambda channel: methods.unbind(channel, name, source, key, _UNUSED))
 
 
 async def publishing(link: Link, name: str, key: str) -> Answer:
@@ -108,7 +118,7 @@ async def publishing(link: Link, name: str, key: str) -> Answer:
 
     async def publish(channel: AbstractChannel) -> None:
         await channel.tx_select()
-        await channel.basic_publish(b"", exchange=name, routing_key=key, properties=Basic.Properties(user_id=_NOBODY))
+        link.writer.write(methods.publish(channel, name, key, Basic.Properties(user_id=_NOBODY)))
         await channel.tx_rollback()
 
     return await _asked(link, f"asking for the right to publish to exchange {name}", publish)
@@ -121,7 +131,3 @@ async def _asked(link: Link, doing: str, question: Callable[[AbstractChannel], A
         except tuple(_CODES) as error:
             return Answer(_CODES[type(error)], str(error.args[-1]) if error.args else "")
     return Answer(OK, "")
-
-
-async def _unread(_message: object) -> None:
-    """Take what cannot come: the consumer was refused."""

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Type
-from bridge.names import KEY, MILLISECONDS, UID
-from connectors.amqp.codec import encode_properties
+from bridge.names import KEY, MILLISECONDS
+from connectors.amqp.codec import UID_ENTRY, encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
     LAST_TIMESTAMP,
@@ -59,7 +59,6 @@ _BITS: Final = {
     "cluster_id": 2,
 }
 _CHECKED: Final = frozenset({"priority", "expiration", "reply_to", "user_id"})
-_UID: Final = bytes((len(UID),)) + UID.encode() + b"S"
 _MILLISECONDS: Final = bytes((len(MILLISECONDS),)) + MILLISECONDS.encode() + b"l"
 _KEY: Final = bytes((len(KEY),)) + KEY.encode()
 
@@ -178,7 +177,7 @@ class Encoder:
                     raise _Exceptional
                 parts += (_MILLISECONDS, _I64(timestamp))
         uid = message.uid.encode()
-        parts += (_UID, _U32(len(uid)), uid)
+        parts += (UID_ENTRY, _U32(len(uid)), uid)
         return parts
 
     def _own(self, headers: Sequence[Header], parts: list[bytes]) -> None:

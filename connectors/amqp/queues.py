@@ -15,9 +15,22 @@ from bridge.errors import Disconnected, RouteFault
 from bridge.ports import Place
 from config.amqp import AmqpSourceSettings, Scalar
 from connectors.amqp.errors import missing
-from connectors.amqp.methods import bind, declare
+from connectors.amqp.methods import bind, consume, declare_queue
 from connectors.amqp.patience import Ask
-from connectors.amqp.traits import ROUNDS, SINGLE, Difference, Traits, difference, differing, learned
+from connectors.amqp.traits import (
+    OF_STREAM,
+    ROUNDS,
+    SINGLE,
+    STREAM,
+    UNREADABLE,
+    UNSTREAMED,
+    Difference,
+    Traits,
+    cut,
+    difference,
+    differing,
+    learned,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -76,12 +89,12 @@ class Queue:
     async def ready(self) -> int:
         """Ask how many messages wait in it that nobody has been given; raises as `prepare` does."""
         async with self._ask(f"counting the messages of queue {self.name}") as channel:
-            return (await channel.queue_declare(self.name, passive=True)).message_count or 0
+            return await declare_queue(channel, self.name, passive=True)
 
     async def _present(self) -> bool:
         async with self._ask(f"looking up queue {self.name}") as channel:
             try:
-                await channel.queue_declare(self.name, passive=True)
+                await declare_queue(channel, self.name, passive=True)
             except ChannelLockedResource as error:
                 raise self._locked("belongs to another connection alone") from error
             except ChannelNotFoundEntity as error:
@@ -94,7 +107,7 @@ class Queue:
         exclusive = self._settings.exclusive
         async with self._ask(f"declaring queue {self.name}") as channel:
             try:
-                await declare(
+                await declare_queue(
                     channel,
                     self.name,
                     durable=self._settings.durable and not exclusive,
@@ -121,12 +134,19 @@ class Queue:
 
     async def _is_stream(self) -> bool:
         """Ask by a consumer that no queue takes, which needs no more rights than consuming; the refusal says."""
+        said = await self._refusal(UNREADABLE)
+        if cut(said):
+            return OF_STREAM in await self._refusal(UNSTREAMED)
+        return STREAM in said
+
+    async def _refusal(self, arguments: Mapping[str, Scalar]) -> str:
+        """Ask to consume with arguments that the queue does not take, and give what the broker says against it."""
         async with self._ask(f"asking for the type of queue {self.name}") as channel:
             try:
-                await channel.basic_consume(self.name, _unread, arguments={"x-priority": "not a number"})
+                await consume(channel, self.name, arguments)
             except ChannelPreconditionFailed as error:
-                return "rabbit_stream_queue" in str(error)
-        return False
+                return str(error)
+        return ""
 
     async def _traits(self) -> Traits:
         traits = Traits()
@@ -140,7 +160,7 @@ class Queue:
         """Declare the existing queue again, and give what the broker says against it; "" if nothing, or forbidden."""
         async with self._ask(f"comparing queue {self.name}") as channel:
             try:
-                await declare(
+                await declare_queue(
                     channel, self.name, durable=traits.durable, auto_delete=traits.auto_delete, arguments=arguments
                 )
             except ChannelAccessRefused:
@@ -164,10 +184,6 @@ class Queue:
             "name a classic or a quorum queue",
             "conflict",
         )
-
-
-async def _unread(_message: object) -> None:
-    """Take what cannot come: the consumer was refused."""
 
 
 def _own_name(settings: AmqpSourceSettings, place: Place) -> str:

@@ -197,6 +197,8 @@ class AmqpSink:
                 f"{self._link.broker} closed the channel, nothing was in flight: {self._line.farewell[1]}"
             )
         self._mending = True
+        for submission, position in flying:
+            submission.unsay(position)
         try:
             left = self._without_culprits(flying)
             await self._patiently(self._line.reopen)
@@ -230,7 +232,8 @@ class AmqpSink:
         code, text = self._line.farewell
         left: list[_Piece] = []
         for submission, position in flying:
-            outcome = self._destinations.blame(code, text, self._line.destination(submission, position))
+            destination = self._line.destination(submission, position)
+            outcome = self._destinations.blame(code, text, destination, alone=len(flying) == 1)
             if outcome is None:
                 left.append((submission, position))
             elif self._exchange is not None and outcome.reason == MISSING_EXCHANGE:

@@ -57,15 +57,7 @@ async def open_source(
         # lookups need an answer also while the window is full and nobody reads the source's connection
         nullcontext(link) if alone else connected(broker, f"{name} lookups") as lookups,
     ):
-        ask = patient(link, lambda: reader.full) if settings.exclusive else lookups.throwaway
-        topology = Topology(lookups, Queue(link.broker, ask, settings, place), settings, place)
-        await topology.prepare()
-        with translated(link.broker, f"consuming from queue {topology.queue.name}"):
-            async with asyncio.timeout(link.timeout):
-                channel = await link.channel()
-                prefetch = Prefetch(place, settings.prefetch, lasting=topology.queue.single)
-                source = AmqpSource(link, reader, channel, topology, prefetch)
-                await source.consume()
+        source = await _consuming(link, reader, lookups, settings, place)
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -259,6 +251,22 @@ class AmqpSource:
             for raw in batch
             for tag, redelivered, _exchange, _key, properties, body in (raw,)
         ]
+
+
+async def _consuming(
+    link: Link, reader: TapReader, lookups: Link, settings: AmqpSourceSettings, place: Place
+) -> AmqpSource:
+    """See to queue, exchange and bindings, and start to consume."""
+    ask = patient(link, lambda: reader.full) if settings.exclusive else lookups.throwaway
+    topology = Topology(lookups, Queue(link.broker, ask, settings, place), settings, place)
+    await topology.prepare()
+    with translated(link.broker, f"consuming from queue {topology.queue.name}"):
+        async with asyncio.timeout(link.timeout):
+            channel = await link.channel()
+            prefetch = Prefetch(place, settings.prefetch, lasting=topology.queue.single)
+            source = AmqpSource(link, reader, channel, topology, prefetch)
+            await source.consume()
+    return source
 
 
 async def _tick(reader: TapReader) -> None:

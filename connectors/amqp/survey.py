@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 from bridge.findings import End, Finding, Tell
@@ -9,10 +10,11 @@ from config.amqp import AmqpSinkSettings, AmqpSourceSettings, ExchangeType
 from config.brokers import BrokerSettings
 from connectors.amqp import probes
 from connectors.amqp.connection import Link, connected
+from connectors.amqp.exchanges import other_type
 from connectors.amqp.probes import LOCKED, NOT_FOUND, Answer
 from connectors.amqp.rights import granting, needed, queue_name
 
-_OTHER_TYPE: Final = "inequivalent arg 'type'"
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> None:
@@ -23,18 +25,27 @@ async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> Non
     """
     vhost, user = broker.urls[0].path, broker.login()[0] or "guest"
     async with connected(broker, "fedbridge check") as link:
-        look = _Look(link, vhost, granting(needed(ends), vhost, user), user)
+        look = _Look(link, broker, granting(needed(ends), vhost, user), user)
         for end in ends:
             async for finding in look.at(end):
                 tell(end, finding)
 
 
+def administering(broker: BrokerSettings, *words: str) -> str:
+    """The command of rabbitmqadmin for a broker: its port is that of the management plugin, which nobody knows here."""
+    url = broker.urls[0]
+    host = url.addresses[0][0]
+    where = [] if host in _HERE else [f"--host={host}"]
+    return "$ " + shlex.join(["rabbitmqadmin", *where, f"--vhost={url.path}", *words])
+
+
 class _Look:
     """One look at a virtual host; `grant` is the command for all rights of the configuration there."""
 
-    def __init__(self, link: Link, vhost: str, grant: str, user: str) -> None:
+    def __init__(self, link: Link, broker: BrokerSettings, grant: str, user: str) -> None:
         self._link = link
-        self._vhost = vhost
+        self._vhost = broker.urls[0].path
+        self._admin = partial(administering, broker)
         self._grant = grant
         self._user = user
 
@@ -56,7 +67,7 @@ class _Look:
         name = queue_name(end)
         yield await self._queue(end, name, settings)
         answer = await probes.reading(self._link, name)
-        if "rabbit_stream_queue" in answer.text:
+        if await probes.is_stream(self._link, name, answer):
             text = f"{name} is a stream, which has no acknowledgements"
             yield Finding("conflict", text, (f"name a classic or a quorum queue: {end.key}.queue = …",))
         elif not answer.permitted:
@@ -120,10 +131,10 @@ class _Look:
         there = (await probes.exchange(self._link, name)).code != NOT_FOUND
         may = None if type_ is None else await probes.declaring_exchange(self._link, name, type_, bool(durable))
         if there:
-            if may is not None and _OTHER_TYPE in may.text:
-                have = may.text.rpartition("current is '")[2].partition("'")[0]
-                text = f"{name} is a {have} exchange, and the route says {type_}"
-                yield Finding("conflict", text, (f"write {end.key}.exchange_type = {have!r}".replace("'", '"'),))
+            if may is not None and (have := other_type(may.text)) is not None:
+                what, remedy = (f"a {have} exchange", f'"{have}"') if have else ("an exchange of another type", "…")
+                text = f"{name} is {what}, and the route says {type_}"
+                yield Finding("conflict", text, (f"write {end.key}.exchange_type = {remedy}",))
             else:
                 yield Finding("ok", f"exchange {name} is there")
         elif durable is None or may is None:
@@ -151,6 +162,3 @@ class _Look:
             return Finding("forbidden", text, ("$ " + shlex.join(topics),))
         note = f"these are all rights that the enabled routes need in {self._vhost}; others that the user has are taken"
         return Finding("forbidden", text, (self._grant, note))
-
-    def _admin(self, *words: str) -> str:
-        return "$ " + shlex.join(["rabbitmqadmin", f"--vhost={self._vhost}", *words])

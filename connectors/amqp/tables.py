@@ -181,11 +181,14 @@ def encode_table(headers: Sequence[Header], depth: int = 1) -> bytes:
     """Encode headers as a table, the inverse of `decode_table` (`L` comes back as `l`, u64 as i64).
 
     Raises Unmappable: too_deep beyond MAX_DEPTH; too_large for a name above 255 bytes or too many entries; unencodable
-    for a value that its type cannot hold.
+    for a name that is not UTF-8 or a value that its type cannot hold.
     """
     parts: list[bytes] = []
     for name, type_, value in _checked(headers, depth):
-        raw = name.encode(errors="surrogateescape")
+        try:
+            raw = name.encode()
+        except UnicodeEncodeError:  # clients, and we, cannot read such a table
+            raise Unmappable(f"a header name that is not UTF-8: {name!a:.80}", "unencodable") from None
         if len(raw) > 255:
             raise Unmappable(f"header name {name[:40]!r}… has {len(raw)} bytes, AMQP allows 255", "too_large")
         parts += (bytes((len(raw),)), raw, encode_value(type_, value, depth, name))

@@ -8,7 +8,17 @@ import struct
 from typing import Final
 
 from connectors.amqp.codec import RawDelivery
-from connectors.amqp.frames import BODY, HEAD, HEADER, METHOD, BadFrame, Splitter, parse_close
+from connectors.amqp.frames import (
+    BODY,
+    CONNECTION_CLOSE,
+    HEAD,
+    HEADER,
+    METHOD,
+    BadFrame,
+    Splitter,
+    legible,
+    parse_close,
+)
 
 _U64: Final = struct.Struct(">Q").unpack_from
 _SIZE: Final = struct.Struct(">I").unpack_from
@@ -16,7 +26,6 @@ _HEADER_HEAD: Final = struct.Struct(">BHI4xQ").unpack_from
 _DELIVER_FIELDS: Final = struct.Struct(">QBB").unpack_from
 _CHANNEL: Final = struct.Struct(">BH").pack
 _DELIVER: Final = b"\x00\x3c\x00\x3c"
-_CLOSE: Final = b"\x00\x0a\x00\x32"
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
@@ -63,8 +72,8 @@ class FrameTap:
                 return b"".join(others)
             kind, number, end = found
             if number != channel or not channel or not self._take(kind, data, at + 7, end - 1):
-                others.append(data[at:end])
-                if kind == METHOD and data[at + 7 : at + 11] == _CLOSE:
+                others.append(legible(data[at:end]))
+                if kind == METHOD and data[at + 7 : at + 11] == CONNECTION_CLOSE:
                     self.farewell = parse_close(data[at + 11 : end - 1])
             at = end
 
@@ -95,19 +104,9 @@ class FrameTap:
                 key = exchange + exchange_size + 1
                 if key + data[key - 1] != header - 1:
                     break
-                take(
-                    _new(
-                        RawDelivery,
-                        (
-                            tag,
-                            redelivered & 1 == 1,
-                            data[exchange : key - 1],
-                            data[key : header - 1],
-                            data[header + 19 : body - 1],
-                            data[body + 7 : end - 1],
-                        ),
-                    )
-                )
+                place, address = data[exchange : key - 1], data[key : header - 1]
+                properties, content = data[header + 19 : body - 1], data[body + 7 : end - 1]
+                take(_new(RawDelivery, (tag, redelivered & 1 == 1, place, address, properties, content)))
                 at = end
         except (IndexError, struct.error):
             pass  # it goes on beyond what is here

@@ -6,7 +6,6 @@ instead of its parts is listed in `consumer_hooks`.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
@@ -15,11 +14,11 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition
 
-from bridge.errors import Disconnected
+from bridge.errors import Disconnected, RouteFault
 from config.brokers import BrokerSettings
 from connectors.kafka import consumer_hooks, hooks
 from connectors.kafka.errors import translated
-from connectors.kafka.membership import Membership, leave_if_changed
+from connectors.kafka.membership import Membership, NameTaken, make_sure, make_way, of_new_group
 from connectors.kafka.producer import host_and_port
 
 SESSION = 45.0
@@ -42,8 +41,8 @@ class Events(NamedTuple):
     """Called when the group has given partitions."""
     failed: Callable[[], None]
     """A broker did not answer."""
-    fenced: Callable[[float], None]
-    """The coordinator does not know this member any more; seconds since it last did."""
+    fenced: Callable[[RouteFault], object]
+    """Another bridge has taken this member's name (conflict). The group is not joined again."""
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -65,14 +64,15 @@ class Consumer:
     def __init__(self, broker: BrokerSettings, member: Membership, window: int, events: Events) -> None:
         hooks.teach_codes()
         self._shown = broker.shown
-        self._group = member.group
+        self._member = member
+        self._events = events
         self._timeout = broker.broker_timeout
         fetch = max(_FETCH_LEAST, window // _FETCH_SHARE)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=[host_and_port(*address) for url in broker.urls for address in url.addresses],
             client_id=member.client_id,
             group_id=member.group,
-            group_instance_id=member.instance,
+            group_instance_id=member.name,
             session_timeout_ms=int(SESSION * 1000),
             rebalance_timeout_ms=int(_REBALANCE * 1000),
             max_poll_interval_ms=_FOR_EVER,
@@ -83,24 +83,28 @@ class Consumer:
             fetch_max_bytes=fetch,
             max_partition_fetch_bytes=min(fetch, _FETCH_MOST),
         )
-        self._fetches = consumer_hooks.watch(self._consumer, events.failed, events.fenced)
-        consumer_hooks.before_joining(self._consumer, partial(leave_if_changed, member=member))
+        self._fetches = consumer_hooks.watch(self._consumer, events.failed, self._fenced, self._before_joining_again)
+        consumer_hooks.before_joining(self._consumer, self._before_joining)
         self._consumer.subscribe(pattern=member.pattern, listener=_Listener(events))
         self._joined = asyncio.Event()
         self.cluster_id = ""
         """The cluster's id, once connected; empty if the broker is too old to have one."""
+        self.new: frozenset[TopicPartition] = frozenset()
+        """Of a group that is new: the partitions that were there when this member joined it, and still are."""
 
     async def start(self) -> None:
         """Connect, join the group, and wait until it has given this member its partitions for the first time.
 
-        Raises Disconnected (refused, lost) and RouteFault (forbidden). Not bounded, since other members may take their
-        time: see `connected`. After a cancelled call there is only `drop`.
+        Raises Disconnected (refused, lost) and RouteFault (forbidden, conflict). Not bounded, since other members may
+        take their time: see `connected`. After a cancelled call there is only `drop`.
         """
-        with translated(self._shown, f"joining group {self._group}"):
+        with translated(self._shown, f"joining group {self._member.group}"):
             try:
                 await self._consumer.start()
             except KafkaConnectionError as error:
                 raise Disconnected(f"{self._shown} cannot be reached: is Kafka running there?", "refused") from error
+            except NameTaken as taken:
+                raise self._conflict(taken.where) from None
         self._joined.set()
 
     async def connected(self, timeout: float) -> None:
@@ -131,7 +135,11 @@ class Consumer:
     async def refresh(self) -> bool:
         """Learn all topics anew, so that the group learns of new ones; tell whether a broker answered."""
         async with asyncio.timeout(self._timeout):
-            return await consumer_hooks.refresh(self._consumer)
+            answered = await consumer_hooks.refresh(self._consumer)
+        if answered:
+            topics = self.topics
+            self.new = frozenset(place for place in self.new if place.topic in topics)
+        return answered
 
     async def is_forbidden(self, topic: str) -> bool:
         """Whether this user may not see a topic; never creates it. Raises KafkaError, TimeoutError."""
@@ -181,6 +189,28 @@ class Consumer:
         """Close within a second and stay a member, so that the next one of this name resumes at once; never raises."""
         self._fetches.clear()
         await consumer_hooks.drop(self._consumer, _GRACE)
+
+    async def _before_joining(self, client: Any) -> None:
+        await make_way(client, self._member)
+        self.new = await of_new_group(client, self._member)
+
+    async def _before_joining_again(self, client: Any) -> None:
+        try:
+            await make_sure(client, self._member)
+        except NameTaken as taken:
+            self._fenced(taken.where)
+            await asyncio.Event().wait()  # until dropped
+
+    def _fenced(self, where: str = "") -> None:
+        self._member.claim.lost = True
+        self._events.fenced(self._conflict(where))
+
+    def _conflict(self, where: str) -> RouteFault:
+        group, name, instance, *_ = self._member
+        other = f"another bridge, at {where}," if where else "another bridge"
+        text = f"{self._shown}: {other} has taken the name {name} in group {group}: both have [bridge] instance = "
+        text += f'"{instance}"; give each an instance of its own, or stop one (this one goes on {SESSION:g} s after)'
+        return RouteFault(text, "conflict")
 
     async def _metadata(self, topics: list[str]) -> Any:
         return await consumer_hooks.ask(self._consumer, MetadataRequest(topics, allow_auto_topic_creation=False))

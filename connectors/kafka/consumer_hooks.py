@@ -4,7 +4,8 @@ tests/unit/connectors/kafka/test_consumer_hooks.py fails when one of these moves
 
 - `AIOKafkaConsumer._client`, `_fetcher`, `_coordinator`, `_subscription`, `_closed`: the parts of a consumer
 - `AIOKafkaClient.send` as the one way of a request and its answer, and the layout of fetch responses, so that fetched
-  bytes can be had as they came; `bootstrap`, which forgets all topics, so that the group would be joined for none first
+  bytes can be had as they came, and of the answers that tell a member what the group thinks of it; `bootstrap`, which
+  forgets all topics, so that the group would be joined for none first
 - `Fetcher._records`, its `FetchResult._assignment` and `FetchError._error`; `_create_fetch_waiter`, `_notify` and
   `_wait_consume_future`; `_fetch_task` and `_pending_tasks`; `request_offset_reset`
 - `Assignment.state_value`, `active`, and `position` and `consumed_to` of what it gives
@@ -13,15 +14,15 @@ tests/unit/connectors/kafka/test_consumer_hooks.py fails when one of these moves
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchError, OffsetResetStrategy
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownMemberIdError
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from connectors.kafka.hooks import FENCED_INSTANCE_ID, end_client
@@ -29,7 +30,8 @@ from connectors.kafka.hooks import FENCED_INSTANCE_ID, end_client
 TOPIC_AUTHORIZATION_FAILED = 29
 """The code for a topic that the user may not do this with."""
 
-_FENCED = frozenset({FENCED_INSTANCE_ID, UnknownMemberIdError.errno})
+Prepare: TypeAlias = Callable[[Any], Awaitable[None]]
+"""Awaited with the consumer's AIOKafkaClient."""
 
 
 class Fetch(NamedTuple):
@@ -41,20 +43,23 @@ class Fetch(NamedTuple):
 
 
 def watch(
-    consumer: AIOKafkaConsumer, failed: Callable[[], None], fenced: Callable[[float], None]
+    consumer: AIOKafkaConsumer, failed: Callable[[], None], fenced: Callable[[], None], before_joining_again: Prepare
 ) -> dict[TopicPartition, Fetch]:
     """Tell of failures, and give the live map of what was fetched; called before `start`.
 
-    `fenced` is told the seconds since the coordinator last knew this member, when it does not any more.
+    `fenced` is called when the coordinator says that another member has this one's name. When it does not know this
+    member any more, for whatever reason, `before_joining_again` is awaited before aiokafka does: that takes the name.
     """
     client = consumer._client
     send = client.send
     fetches: dict[TopicPartition, Fetch] = {}
-
-    known_at = time.monotonic()
+    unknown = False
 
     async def watched(node: int, request: Any, **options: Any) -> Any:
-        nonlocal known_at
+        nonlocal unknown
+        if unknown and isinstance(request, JoinGroupRequest):
+            await before_joining_again(client)
+            unknown = False
         try:
             response = await send(node, request, **options)
         except KafkaError:
@@ -62,18 +67,27 @@ def watch(
             raise
         if isinstance(request, FetchRequest):
             _keep(request, response, fetches)
-        elif isinstance(request, JoinGroupRequest | HeartbeatRequest):
-            if response.error_code in _FENCED:
-                fenced(time.monotonic() - known_at)
-            else:
-                known_at = time.monotonic()
+            return response
+        codes = _membership_codes(request, response)
+        if FENCED_INSTANCE_ID in codes:
+            fenced()
+        unknown = unknown or UnknownMemberIdError.errno in codes
         return response
 
     client.send = watched
     return fetches
 
 
-def before_joining(consumer: AIOKafkaConsumer, prepare: Callable[[Any], Awaitable[None]]) -> None:
+def _membership_codes(request: Any, response: Any) -> Collection[int]:
+    """What an answer says of this member. Under load it is a commit's that says first that it is not known."""
+    if isinstance(request, OffsetCommitRequest):
+        return {code for _, places in response.topics for _, code in places}
+    if isinstance(request, JoinGroupRequest | SyncGroupRequest | HeartbeatRequest):
+        return (response.error_code,)
+    return ()
+
+
+def before_joining(consumer: AIOKafkaConsumer, prepare: Prepare) -> None:
     """Have `prepare` awaited with the client, when it knows all topics and before the group is joined.
 
     The group is joined for those topics then; bootstrapping leaves none, and it would be joined for none first.

@@ -7,9 +7,9 @@ from bridge.errors import RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.templates import render_text
 from config.brokers import BrokerSettings
-from config.kafka import KafkaSinkSettings
+from config.kafka import KafkaSinkSettings, is_target
 from connectors.kafka.producer import Producer
-from connectors.kafka.topics import Course, Topics, is_legal
+from connectors.kafka.topics import Course, Topics
 
 _MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
 
@@ -18,19 +18,13 @@ class Courses:
     """Topics of messages, and what is known of them.
 
     A template without fields has one topic, `fixed`: it must be there, and choosing it costs no message anything.
-    Raises RouteFault (conflict) if its name is illegal.
     """
 
     def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings) -> None:
         self._broker = broker
         self._name = render_text(settings.topic)
         self._topics = Topics(create=settings.create)
-        self.fixed = None if settings.topic.fields else "".join(map(str, settings.topic.parts))
-        if self.fixed is not None and not is_legal(self.fixed):
-            raise RouteFault(
-                f"{self.fixed!r} cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -, not . or .., not starting with __",
-                "conflict",
-            )
+        self.fixed = settings.topic.fixed
 
     def names(self, messages: Sequence[Message]) -> Mapping[str | None, Sequence[int]]:
         """Give the positions of the messages of each topic name, in order; None is the name of those without one."""
@@ -59,7 +53,7 @@ class Courses:
         """Where the messages of a name go, as last looked up."""
         if name is None:
             return _MISSING_FIELD
-        if not is_legal(name):
+        if not is_target(name):
             return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
         target = self._topics.target(producer, name)
         return target or Outcome(Verdict.REJECTED, "missing_topic", str(self._missing(name)))

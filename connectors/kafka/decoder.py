@@ -19,6 +19,7 @@ _PROPERTIES: Final = {header: name for name, header in PROPERTY_NAMES.items()}
 _SPECIAL: Final = frozenset({*_PROPERTIES, UID})
 _NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
 _CREATE_TIME: Final = 0  # the message's time, and not that of the broker's log, or none (format 0)
+_ZERO: Final = b"0"[0]
 _DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
@@ -109,7 +110,7 @@ def _set(properties: dict[str, Any], name: str, raw: bytes) -> bool:
             properties[name] = raw.decode("utf-8", "surrogateescape")
         return True
     digits = raw[1:] if raw[:1] == b"-" else raw
-    if not (digits.isdigit() and len(raw) <= _DIGITS and raw == b"%d" % int(raw)):
+    if not digits.isdigit() or len(raw) > _DIGITS or (digits[0] == _ZERO and raw != b"0"):
         return False
     properties[name] = int(raw)
     return True

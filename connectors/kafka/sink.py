@@ -34,7 +34,7 @@ async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: 
     """Open a sink, connected, for the time of the context.
 
     Raises Disconnected (refused, timeout) within `connect_timeout`; RouteFault (missing, conflict) for a topic without
-    template fields whose name is illegal, that does not exist or cannot be created. Leaving the context makes every
+    template fields that does not exist or cannot be created. Leaving the context makes every
     unresolved outcome UNKNOWN and takes a second at most.
     """
     sink = await KafkaSink.open(broker, settings, place)

@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from bridge.errors import Disconnected, FedbridgeError, RouteFault
+from bridge.errors import Disconnected, FedbridgeError
 from bridge.message import Delivery, Receipt
 from bridge.ports import Place, Source
 from bridge.tasks import ungrouped
@@ -19,11 +19,11 @@ from config.brokers import BrokerSettings
 from config.kafka import KafkaSourceSettings
 from connectors.kafka.assignment import Assignment
 from connectors.kafka.commits import Commits
-from connectors.kafka.consumer import SESSION, Consumer, Events
+from connectors.kafka.consumer import Consumer, Events
 from connectors.kafka.decoder import Decoder
 from connectors.kafka.errors import translated
 from connectors.kafka.lookout import LOOK_EVERY, Lookout
-from connectors.kafka.membership import Membership
+from connectors.kafka.membership import Claim, Membership
 from connectors.kafka.tap import split
 from connectors.kafka.wanted import Wanted
 
@@ -40,6 +40,7 @@ async def open_source(
     broker: BrokerSettings,
     settings: KafkaSourceSettings,
     place: Place,
+    claim: Claim | None = None,
     *,
     drain: float = DRAIN,
     look_every: float = LOOK_EVERY,
@@ -48,9 +49,10 @@ async def open_source(
 
     A topic that is missing is waited for, and never created. `drain` and `look_every` are seconds. Raises Disconnected
     (refused, timeout) and RouteFault (forbidden) within `connect_timeout`; both also later, out of a body that is
-    cancelled for it, and RouteFault (conflict) when another member takes this one's name.
+    cancelled for it, and RouteFault (conflict) when another bridge takes this one's name. `claim` is to be the same at
+    every opening, so that the name is not taken back; without it, it is always taken.
     """
-    source = KafkaSource(broker, settings, place, drain)
+    source = KafkaSource(broker, settings, place, claim or Claim(), drain)
     name = f"kafka source of {place.route}"
     try:
         with ungrouped():
@@ -77,11 +79,12 @@ class KafkaSource:
 
     redelivers = True
 
-    def __init__(self, broker: BrokerSettings, settings: KafkaSourceSettings, place: Place, drain: float) -> None:
+    def __init__(
+        self, broker: BrokerSettings, settings: KafkaSourceSettings, place: Place, claim: Claim, drain: float
+    ) -> None:
         self._broker = broker
         self._start = settings.start
         self._group = settings.group or f"fedbridge.{place.bridge}.{place.route}"
-        self._instance = f"{place.bridge}.{place.route}.{place.instance}"
         self._place = place
         self._drain = drain
         self._ahead = max(1, place.size // _AHEAD)
@@ -97,8 +100,9 @@ class KafkaSource:
         self._hungry = asyncio.Event()
         self._loss: FedbridgeError | None = None
         self._lost: asyncio.Future[FedbridgeError] = asyncio.get_running_loop().create_future()
-        events = Events(self._revoke, self._assign, self._lookout.doubt.set, self._note_fence)
-        member = Membership(f"fedbridge.{self._instance}", self._group, self._instance, wanted.expression)
+        events = Events(self._revoke, self._assign, self._lookout.doubt.set, self.lose)
+        name = f"{place.bridge}.{place.route}.{place.instance}"
+        member = Membership(self._group, name, place.instance, wanted.expression, claim)
         self._consumer = Consumer(broker, member, place.size, events)
 
     async def connected(self) -> None:
@@ -244,21 +248,22 @@ class KafkaSource:
         if not isinstance(error, NoOffsetForPartitionError | OffsetOutOfRangeError):
             raise error
         gone = next(iter(error.args[0].values())) if isinstance(error, OffsetOutOfRangeError) else None
-        found = self._consumer.reset(place, self._start if gone is None else "earliest")
+        start = self._start if gone is None and place in self._consumer.new else "earliest"
+        found = self._consumer.reset(place, start)
         if found is not None:
-            found.add_done_callback(lambda found: self._begun(place, gone, found))
+            found.add_done_callback(lambda found: self._begun(place, start, gone, found))
 
-    def _begun(self, place: TopicPartition, gone: int | None, found: "asyncio.Future[object]") -> None:
+    def _begun(self, place: TopicPartition, start: str, gone: int | None, found: "asyncio.Future[object]") -> None:
         """Note where a partition begins, unless it was given back meanwhile."""
         if not self._handing or found.cancelled() or found.exception() is not None:
             return
         offset = self._consumer.position(place)
-        if gone is not None:
-            _log.warning(
+        log = _log.bind(route=self._place.route, topic=place.topic, partition=place.partition)
+        if gone is None:
+            log.info("Reading a partition without a committed offset.", start=start, offset=offset)
+        else:
+            log.warning(
                 "The offset to read from is gone: records expired before they were read, or the topic was made anew.",
-                route=self._place.route,
-                topic=place.topic,
-                partition=place.partition,
                 offset=gone,
                 going_on_at=offset,
             )
@@ -292,12 +297,3 @@ class KafkaSource:
     def _assign(self) -> None:
         self._handing = True
         self._arrived.set()
-
-    def _note_fence(self, since: float) -> None:
-        """Take being unknown for a conflict, unless this member was silent for so long that the group forgot it."""
-        if since < SESSION:
-            text = (
-                f"{self._broker.shown}: another member has taken the name {self._instance} in group {self._group}: "
-                "give each replica of the bridge an instance name of its own"
-            )
-            self.lose(RouteFault(text, "conflict"))

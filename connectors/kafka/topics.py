@@ -1,7 +1,6 @@
-"""Topics: which names are legal, which exist, how large their records may be, and making them when that is wanted."""
+"""Topics: which exist, how large their records may be, and making them when that is wanted."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -9,20 +8,15 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 
 from bridge.message import Outcome
+from config.kafka import is_target
 from connectors.kafka.producer import Producer
 
-_LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _ABSENT_FOR = 5.0  # seconds for which a name that was not there is not looked up again
 _SETTLING = 0.2  # seconds to look again: a topic just made takes moments to be known to every broker
 _ABSENT_MOST = 10_000  # such names remembered: they come from messages
 _TOPIC_RESOURCE = 2  # "TOPIC" in DescribeConfigs
 _SIZE = "max.message.bytes"
 _EXISTS = 36  # TOPIC_ALREADY_EXISTS
-
-
-def is_legal(topic: str) -> bool:
-    """Whether Kafka takes the name and it is not an internal one (research/reliability.md K8)."""
-    return _LEGAL.fullmatch(topic) is not None and topic not in {".", ".."} and not topic.startswith("__")
 
 
 class Target(NamedTuple):
@@ -71,7 +65,7 @@ class Topics:
         unknown = [
             topic
             for topic in topics
-            if self.target(producer, topic) is None and self._absent.get(topic, now) <= now and is_legal(topic)
+            if self.target(producer, topic) is None and self._absent.get(topic, now) <= now and is_target(topic)
         ]
         if not unknown:
             return

@@ -1,13 +1,13 @@
-"""PUBLISH packets as messages: pure, the inverse of `codec.Encoder`, and on the hot path (about 6 us for 5 properties
-and 3 headers).
+"""PUBLISH packets as messages: pure, the inverse of `codec.Encoder`, and on the hot path.
 
+It takes about 3 us for two properties, and 10 us for 5 properties and 3 headers with what a bridge adds to them.
 What MQTT has a place for is read from there, user properties with the names that the encoder gives to properties become
 properties again, and all others are headers, typed as `fedbridge-types` says (rules.py). Nothing here raises for what a
 packet holds: what does not fit its name or its type stays a header, as it is, and what cannot be read is Undecodable.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Header, Message, Undecodable
@@ -80,7 +80,7 @@ class Decoder:
         uid = found.pop(UID, "")
         mark = found.pop(TYPES, "").encode()
         if mark:
-            headers = cast("list[Header]", self._marks.typed(mark, headers))
+            headers = self._marks.typed(mark, headers)  # type: ignore[assignment]
         key = self._key(found.pop(KEY), mark) if KEY in found else None
         body: bytes | None = content
         if NULL in found and found.pop(NULL) == "true":
@@ -150,7 +150,7 @@ def _empty() -> _Block:
 def _extent(content: bytes) -> tuple[int, int]:
     """Give where the properties begin and end; raises BadProperties."""
     try:
-        size, at = read_varint(content, 0)
+        size, at = (content[0], 1) if content[0] < 0x80 else read_varint(content, 0)
     except (IndexError, BadPacket):
         raise BadProperties("their length cannot be read") from None
     if at + size > len(content):
@@ -161,8 +161,11 @@ def _extent(content: bytes) -> tuple[int, int]:
 def _count(found: _Found, name: str, headers: list[Header]) -> None:
     """Make a number of a property's text, or a header if it is none."""
     text = found[name]
-    digits = text[1:] if text[:1] == "-" else text
-    if digits.isdigit() and digits.isascii() and len(text) <= _DIGITS and text == str(number := int(text)):
+    try:
+        number = int(text) if len(text) <= _DIGITS else 0
+    except ValueError:
+        number = 0
+    if str(number) == text:
         found[name] = number
     else:
         headers.append((PROPERTY_NAMES[name], "string", found.pop(name)))
@@ -175,20 +178,23 @@ def _native(natives: dict[int, Any], retain: bool, properties: _Found, headers: 
     milliseconds counts while it agrees with the interval in seconds, which the broker counts down.
     """
     own: list[Header] = []
-    for identifier, name in ((CONTENT_TYPE, "content_type"), (CORRELATION, "correlation_id")):
-        if identifier in natives:
-            value = natives[identifier]
-            text = value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
-            if name in properties:
-                headers.append((PROPERTY_NAMES[name], "string", properties[name]))
-            properties[name] = text
-    seconds = natives.get(EXPIRY)
-    if seconds is not None and lasting(properties.get("expiration", "")) != seconds:
-        properties["expiration"] = str(seconds * 1000)
-    if RESPONSE_TOPIC in natives:
-        own.append((MQTT_RESPONSE_TOPIC, "string", natives[RESPONSE_TOPIC]))
-    if natives.get(PAYLOAD_FORMAT) == 1:
-        own.append((MQTT_PAYLOAD_FORMAT, "u8", 1))
+    for identifier, value in natives.items():
+        if identifier == CONTENT_TYPE:
+            _prefer(properties, "content_type", value, headers)
+        elif identifier == CORRELATION:
+            _prefer(properties, "correlation_id", value.decode("utf-8", "surrogateescape"), headers)
+        elif identifier == EXPIRY and lasting(properties.get("expiration", "")) != value:
+            properties["expiration"] = str(value * 1000)
+        elif identifier == RESPONSE_TOPIC:
+            own.append((MQTT_RESPONSE_TOPIC, "string", value))
+        elif identifier == PAYLOAD_FORMAT and value == 1:
+            own.append((MQTT_PAYLOAD_FORMAT, "u8", 1))
     if retain:
         own.append((MQTT_RETAIN, "bool", True))
     return own + headers if own else headers
+
+
+def _prefer(properties: _Found, name: str, value: str, headers: list[Header]) -> None:
+    if name in properties:
+        headers.append((PROPERTY_NAMES[name], "string", properties[name]))
+    properties[name] = value

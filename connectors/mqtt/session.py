@@ -26,6 +26,9 @@ from connectors.mqtt.terms import MOST, Limits, Terms, limits_of, said_in
 TICK: Final = 1.0
 """Seconds between two looks at the keepalive, as paho wants it."""
 
+CONFIRM_WITHIN: Final = 0.002
+"""Seconds after which the system is to confirm what was read: enough for some packets to come together."""
+
 
 class _Connack(NamedTuple):
     code: int
@@ -70,6 +73,7 @@ class Session:
         self._terms = terms
         self._connack: _Connack | None = None
         self._accepted_at = 0.0
+        self._confirming: asyncio.TimerHandle | None = None
         self._granted: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._reading = True
@@ -220,7 +224,21 @@ class Session:
             self._client.drop()
             self.lose(Disconnected(f"{self.broker}: not MQTT: {error}", "error"))
         else:
+            if self._confirming is None:
+                self._confirming = self._loop.call_later(CONFIRM_WITHIN, self._confirm)
             self._stir()
+
+    def _confirm(self) -> None:
+        """Have the system confirm what was read.
+
+        A broker that leaves Nagle's algorithm on, as Mosquitto does, holds small packets back until those before them
+        are confirmed, which TCP puts off for 40 ms. Measured on loopback, publishing 256 B at QoS 1: 22,000 to 113,000
+        msg/s from one connection to the next without this, 93,000 to 133,000 with it.
+        """
+        self._confirming = None
+        if self._socket is not None:
+            with contextlib.suppress(OSError, AttributeError):  # Linux has it
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _writable(self) -> None:
         self._client.loop_write()

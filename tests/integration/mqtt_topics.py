@@ -208,7 +208,7 @@ async def work_off(
                 async with opening() as sink:
                     start = 0
                     while start < len(left):
-                        part = left[start : start + await sink.room()]
+                        part: Sequence[Message] = left[start : start + await sink.room()]
                         sent.append((part, await sink.send(part)))
                         start += len(part)
                         await asyncio.wait({sent[-1][1]})

@@ -213,16 +213,17 @@ async def test_what_cannot_be_sent_is_refused_before_and_costs_its_neighbours_no
         (Message(b"bad", "b1", headers=[("a", "string", "x" * 131_072)]), "too_large"),
         (Message(b"bad", "b2", headers=[("key", "string", "x" * 256)]), "too_large"),
         (Message(b"bad", "b3", headers=[("a", "i8", 1000)]), "unencodable"),
+        (Message(b"bad", "b4", headers=[("\udcff", "string", ""), ("key", "string", "unbound")]), "unencodable"),
     ]
-    messages = numbered(3, headers=[("key", "string", "k")])
+    messages = numbered(4, headers=[("key", "string", "k")])
     mixed = [each for pair in zip((message for message, _ in bad), messages, strict=True) for each in pair]
     async with opened(amqp_url, exchange=queue, routing_key="{header.key:k}") as sink:
         outcomes = await send(sink, mixed)
         assert await send(sink, [Message(b"only", "b1", headers=[("a", "i8", 1000)])]) == [outcomes[4]]
     assert [outcome.reason for outcome in outcomes[::2]] == [reason for _, reason in bad]
     assert {outcome.verdict for outcome in outcomes[::2]} == {Verdict.REJECTED}
-    assert outcomes[1::2] == [DELIVERED] * 3
-    assert taken(channel, queue) == [b"0", b"1", b"2"]
+    assert outcomes[1::2] == [DELIVERED] * 4
+    assert taken(channel, queue) == [b"0", b"1", b"2", b"3"]
 
 
 async def test_no_property_makes_the_broker_close_the_channel(

@@ -20,6 +20,7 @@ from bridge.errors import Disconnected, RouteFault
 from bridge.message import DELIVERED, Header, Message, Verdict
 from tests.integration.amqp_sink import numbered, opened, send, taken
 from tests.integration.amqp_source import pika_channel, until
+from tests.proxy import slowed
 
 PLENTY = "0.4"  # RabbitMQ's default share of memory above which it blocks publishers
 NOTHING = "0.00000001"
@@ -183,6 +184,23 @@ async def test_of_a_templated_exchange_only_the_messages_to_a_missing_one_are_re
     assert taken(channel, name) == expected, "looked up before, so that the channel was never closed"
 
 
+async def test_what_is_known_of_exchanges_outlasts_the_looking_for_others(
+    broker: RabbitMQ, channel: BlockingChannel, name: str
+) -> None:
+    """A publish to a missing exchange closes the channel; the broker's log has it."""
+    declare(channel, name)
+    messages = [to(name if number % 2 else f"{name}-{number}", b"%d" % number, f"{number}") for number in range(80)]
+    with slowed(broker.url, 0.005) as url:  # so that what is believed for 0.1 s here has expired in the end
+        async with opened(url, exchange="{header.exchange}", routing_key="k") as sink:
+            outcomes = await send(sink, messages)
+    assert [outcome.reason for outcome in outcomes] == ["missing_exchange", ""] * 40
+    assert taken(channel, name) == [b"%d" % number for number in range(1, 80, 2)]
+    await until(lambda: f"no exchange '{name}-78'" in broker.log.read_text())
+    told = [line for line in broker.log.read_text().splitlines() if f"no exchange '{name}-" in line]
+    assert len(told) == 40
+    assert all("operation exchange.declare caused" in line for line in told)
+
+
 async def test_a_templated_exchange_that_is_deleted_while_running_costs_its_neighbours_nothing(
     broker: RabbitMQ, channel: BlockingChannel, name: str
 ) -> None:
@@ -298,6 +316,26 @@ async def test_a_channel_closed_for_one_message_costs_the_others_nothing(
         assert await send(sink, numbered(1, 400)) == [DELIVERED]
     expected = [body for number, body in enumerate(bodies(401)) if number not in bad]
     assert list(dict.fromkeys(taken(channel, name))) == expected
+
+
+@pytest.mark.usefixtures("small_messages")
+async def test_a_message_that_came_back_and_is_published_again_is_what_becomes_of_it_then(
+    broker: RabbitMQ, channel: BlockingChannel, name: str
+) -> None:
+    """There is a binding for it meanwhile. Which of them were confirmed before the close is the broker's chance."""
+    declare(channel, name)
+    messages = [*numbered(300), Message(bytes(2000), "large")]
+    with slowed(broker.url, 0.2) as url:
+        async with opened(url, exchange=name, routing_key="late") as sink, asyncio.TaskGroup() as tasks:
+            closes = broker.log.read_text().count("larger than configured")
+            sending = tasks.create_task(send(sink, messages))
+            await until(lambda: broker.log.read_text().count("larger than configured") > closes)
+            channel.queue_bind(name, name, "late")
+            *outcomes, large = await sending
+    assert (large.verdict, large.reason) == (Verdict.REJECTED, "too_large")
+    assert {outcome.reason for outcome in outcomes} <= {"", "unroutable"}
+    delivered = [b"%d" % number for number, outcome in enumerate(outcomes) if outcome is DELIVERED]
+    assert delivered == list(dict.fromkeys(taken(channel, name)))
 
 
 async def test_no_confirmation_in_time_is_disconnected_and_unknown(broker: RabbitMQ, name: str) -> None:

@@ -192,15 +192,8 @@ async def test_a_queue_with_other_parameters_is_used_as_it_is_with_a_warning(
     channel.queue_delete(name)
 
 
-async def test_a_stream_is_a_conflict_whether_it_is_there_or_stated(
-    amqp_url: str, channel: BlockingChannel, name: str
-) -> None:
-    stream = {"x-queue-type": "stream"}
-    with pytest.raises(RouteFault, match=f"{name} is a stream") as caught:
-        await opened(amqp_url, queue=name, declare=True, arguments=stream).__aenter__()
-    assert caught.value.reason == "conflict"
-    assert answer(amqp_url, name) == MISSING
-    channel.queue_declare(name, durable=True, arguments=stream)
+async def test_a_stream_is_a_conflict(amqp_url: str, channel: BlockingChannel, name: str) -> None:
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": "stream"})
     with pytest.raises(RouteFault, match=f"{name} is a stream.*classic or a quorum queue") as caught:
         await opened(amqp_url, queue=name).__aenter__()
     assert caught.value.reason == "conflict"
@@ -210,8 +203,8 @@ async def test_a_stream_is_a_conflict_whether_it_is_there_or_stated(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"arguments": QUORUM, "auto_delete": True}, "auto-delete"),
-        ({"arguments": {"x-max-length": "five"}}, "x-max-length"),
+        ({"arguments": {**QUORUM, "x-queue-mode": "lazy"}}, "x-queue-mode"),
+        ({"arguments": {"x-dead-letter-routing-key": "no exchange"}}, "x-dead-letter-routing-key"),
         ({"arguments": {"x-max-length": 2**63}}, "cannot carry"),
     ],
 )

@@ -267,13 +267,6 @@ async def test_a_missing_topic_is_a_fault_of_the_route(broker: BrokerSettings) -
     assert caught.value.reason == "missing"
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "__internal", "x" * 250])
-async def test_an_illegal_topic_is_a_fault_of_the_route(broker: BrokerSettings, name: str) -> None:
-    with pytest.raises(RouteFault, match="cannot be a topic"):
-        async with open_sink(broker, to(name), PLACE):
-            pass
-
-
 async def test_a_topic_is_created_with_the_clusters_defaults(
     broker: BrokerSettings, kafka_bootstrap: str, kafka_topic: MakeTopic
 ) -> None:

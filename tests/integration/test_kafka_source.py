@@ -4,7 +4,7 @@ import re
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from bridge.message import Delivery
@@ -138,18 +138,20 @@ async def test_a_missing_topic_is_waited_for_and_not_created(
         assert numbers(await take_and_settle(source, 1)) == [1]
 
 
+@pytest.mark.parametrize("start", ["earliest", "latest"])
 async def test_a_topic_made_anew_is_read_from_its_beginning(
-    kafka_bootstrap: str, kafka_topic: MakeTopic, kafka_admin: AIOKafkaAdminClient, group: MakeGroup
+    kafka_bootstrap: str, kafka_topic: MakeTopic, kafka_admin: AIOKafkaAdminClient, group: MakeGroup, start: str
 ) -> None:
     topic = await kafka_topic()
-    await publish(kafka_bootstrap, topic, counted(0, 100))
-    async with group(topics=[topic]).member() as source:
+    async with group(topics=[topic], start=start).member() as source:
+        await until(lambda: source.lag == 0)
+        await source.flush()
+        await publish(kafka_bootstrap, topic, counted(0, 100))
         before = await take_and_settle(source, 100)
         await kafka_admin.delete_topics([topic])
         await until(lambda: source.waiting == f"topic {topic}")
         await kafka_admin.create_topics([NewTopic(topic, 1, 1)])
-        await until(lambda: source.waiting is None)
-        await publish(kafka_bootstrap, topic, counted(0, 10))
+        await publish(kafka_bootstrap, topic, counted(0, 10))  # before the source has noticed
         again = await take_and_settle(source, 10)
         assert numbers(again) == list(range(10))
         assert not {message(one).uid for one in before} & {message(one).uid for one in again}, "they are others"
@@ -167,6 +169,36 @@ async def test_latest_is_the_end_at_the_first_start_and_at_no_later_one(
     await publish(kafka_bootstrap, topic, counted(5, 8))  # while nobody is there
     async with group(topics=[topic], start="latest").member() as source:
         assert numbers(await take(source, 3)) == [5, 6, 7]
+
+
+async def test_latest_leaves_out_nothing_of_a_topic_or_partition_made_later(
+    kafka_bootstrap: str,
+    kafka_topic: MakeTopic,
+    kafka_admin: AIOKafkaAdminClient,
+    group: MakeGroup,
+    unique: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = await kafka_topic()
+    await publish(kafka_bootstrap, there, counted(0, 5))
+    read = group(pattern=rf"{unique}-\d", start="latest")
+    async with read.member() as source:
+        await until(lambda: source.lag == 0)
+        await publish(kafka_bootstrap, await kafka_topic(), counted(5, 8))
+        assert numbers(await take_and_settle(source, 3)) == [5, 6, 7], "made while it runs"
+        await kafka_admin.create_partitions({there: NewPartitions(2)})
+        await publish(kafka_bootstrap, there, counted(8, 10), partition=1)
+        assert numbers(await take_and_settle(source, 2)) == [8, 9]
+    await publish(kafka_bootstrap, await kafka_topic(), counted(10, 12))
+    async with read.member() as source:
+        assert numbers(await take_and_settle(source, 2)) == [10, 11], "made while nobody was there"
+    said = [line for line in capsys.readouterr().out.splitlines() if "without a committed offset" in line]
+    assert [
+        (f"{unique}-{number}" in line, begins in line)
+        for line, (number, begins) in zip(
+            said, [(0, "latest"), (1, "earliest"), (0, "earliest"), (2, "earliest")], strict=True
+        )
+    ] == [(True, True)] * 4
 
 
 async def test_records_that_expired_unread_are_named_and_reading_goes_on(

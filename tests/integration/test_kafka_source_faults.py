@@ -1,21 +1,18 @@
-"""What may happen to a Kafka source: rebalances, other members, corrupt logs, brokers that freeze, missing rights."""
+"""What may happen to a Kafka source: rebalances, other members, brokers that freeze, missing rights."""
 
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
 from bridge.cli.demo.kafka import Kafka
 from bridge.errors import Disconnected, RouteFault
-from bridge.message import Delivery, Undecodable
 from tests.conftest import MakeTopic
 from tests.integration.kafka_source import (
     PATIENCE,
     Group,
     MakeGroup,
-    committed,
     counted,
     create,
     numbers,
@@ -96,53 +93,6 @@ async def test_a_member_that_comes_back_disturbs_no_other_and_resumes_at_once(
     assert sorted(shares) == [list(range(10)), list(range(100, 110))]
 
 
-async def test_a_second_member_of_the_same_name_ends_the_first_with_advice(
-    kafka_topic: MakeTopic, group: MakeGroup
-) -> None:
-    topic = await kafka_topic()
-    read = group(topics=[topic])
-    said = r"another member has taken the name test\..*\.one .*instance"
-    with pytest.raises(RouteFault, match=said) as fault:  # noqa: PT012 - it shows although nobody asks
-        async with asyncio.timeout(PATIENCE), read.member("one"), read.member("one") as second:
-            assert second.waiting is None
-            await asyncio.Event().wait()
-    assert fault.value.reason == "conflict"
-
-
-async def test_a_batch_that_cannot_be_read_costs_its_neighbours_nothing(own_kafka: Kafka, unique: str) -> None:
-    read = Group(own_kafka.url, unique, {"topics": [unique]})
-    await create(own_kafka.bootstrap, unique)
-    for start in (0, 10, 20):  # a batch each
-        await publish(own_kafka.bootstrap, unique, [b"%d" % start + b"." * 500], 0, linger_ms=20)
-    await publish(own_kafka.bootstrap, unique, counted(100, 110), 0)
-    await asyncio.to_thread(own_kafka.stop)
-    _corrupt(own_kafka.folder, unique, b"10....")
-    await asyncio.to_thread(own_kafka.start)
-    async with read.member() as source:
-        found = await take_and_settle(source, 13)
-    good = [delivery for delivery in found if not isinstance(delivery.message, Undecodable)]
-    assert [delivery.message.body[:3] for delivery in good if delivery.message.body] == [
-        b"0..",
-        b"20.",
-        *counted(100, 110),
-    ]
-    (bad,) = [delivery.message for delivery in found if isinstance(delivery.message, Undecodable)]
-    assert found[1].message is bad, "it has its place in the order"
-    assert (bad.reason, bad.address) == ("bad_crc", unique)
-    assert "partition 0, offsets 1 to 1" in bad.detail
-    assert b"10..." not in bad.body
-    assert b"......" in bad.body, "as it is in the log"
-    assert await committed(own_kafka.bootstrap, unique, unique) == 13
-
-
-def _corrupt(folder: Path, topic: str, where: bytes) -> None:
-    (log,) = folder.glob(f"**/{topic}-0/*.log")
-    data = bytearray(log.read_bytes())
-    at = data.index(where)
-    data[at : at + 2] = b"!!"
-    log.write_bytes(data)
-
-
 async def test_a_broker_that_freezes_is_lost_in_time(own_kafka: Kafka, unique: str) -> None:
     await create(own_kafka.bootstrap, unique)
     await publish(own_kafka.bootstrap, unique, counted(0, 5), 0)
@@ -170,23 +120,35 @@ async def test_a_topic_without_rights_is_named_with_the_right_that_is_missing(ow
     assert fault.value.reason == "forbidden"
 
 
-async def test_a_full_window_keeps_its_partitions(
+async def test_a_full_window_stays_a_member_and_takes_part_in_a_rebalance(
     kafka_bootstrap: str, kafka_topic: MakeTopic, group: MakeGroup
 ) -> None:
-    topic = await kafka_topic()
-    await publish(kafka_bootstrap, topic, counted(0, 100))
-    async with group(topics=[topic]).member(messages=10) as source:
-        revoked: list[Delivery] = []
-        source.on_revoked(lambda: revoked.append(first[0]))
-        first = await source.receive(100)
-        assert len(first) == 10
+    topic = await kafka_topic(2)
+    for partition in (0, 1):
+        await publish(kafka_bootstrap, topic, counted(partition * 100, partition * 100 + 50), partition)
+    async with AsyncExitStack() as members, asyncio.TaskGroup() as tasks:
+        one = await members.enter_async_context(group(topics=[topic]).member("one", messages=10, drain=0.5))
+        revoked = asyncio.Event()
+        one.on_revoked(revoked.set)
+        held = await take(one, 10)
+        waiting = tasks.create_task(one.receive(10))
+        await until(lambda: one.lag == 100)
+        await publish(kafka_bootstrap, topic, counted(150, 160), 1)
+        await until(lambda: one.lag == 110)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(4):  # longer than a heartbeat's interval
-                await source.receive(10)
-        assert not revoked
-        assert source.waiting is None
-        settle(source, first)
-        assert numbers(await source.receive(10)) == list(range(10, 20))
+                await revoked.wait()
+        assert not waiting.done(), "the window is full"
+        two = await members.enter_async_context(group(topics=[topic]).member("two", drain=0.5))
+        await until(lambda: one.waiting is None and two.waiting is None)
+        assert revoked.is_set()
+        async with asyncio.timeout(PATIENCE):
+            again = await waiting
+        settle(one, held)  # of an old epoch
+        shares = numbers(again), numbers(await take(two, 50))
+    (low, high) = sorted(shares)
+    assert low == list(range(len(low))), "from the beginning: nothing of it was settled"
+    assert high == list(range(100, 100 + len(high)))
 
 
 async def test_a_member_that_comes_back_for_other_topics_reads_those_and_no_others(

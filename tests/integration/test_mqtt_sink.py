@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,13 +126,13 @@ async def test_at_quality_0_everything_that_is_said_to_be_delivered_arrives(
 
 async def test_what_is_to_be_retained_is_there_for_later_readers(topics: Topics) -> None:
     asks: list[Header] = [("mqtt-retain", "bool", True)]
-    for table, message, kept in (
-        ({"retain": True}, Message(b"a", "u"), True),
-        ({}, Message(b"b", "u", headers=asks), True),
-        ({}, Message(b"c", "u"), False),
-        ({"retain": False}, Message(b"d", "u", headers=asks), False),
+    for retain, message, kept in (
+        (True, Message(b"a", "u"), True),
+        (None, Message(b"b", "u", headers=asks), True),
+        (None, Message(b"c", "u"), False),
+        (False, Message(b"d", "u", headers=asks), False),
     ):
-        async with topics.sink(topic=f"{topics.name}/{{header.x:kept}}", **table) as sink:
+        async with topics.sink(topic=f"{topics.name}/{{header.x:kept}}", retain=retain) as sink:
             assert await send(sink, [message._replace(body=b""), message]) == [DELIVERED] * 2
             with topics.reader() as late:
                 assert [each.body for each in await asyncio.to_thread(late.take)] == ([message.body] if kept else [])
@@ -296,7 +297,7 @@ async def test_each_answer_of_a_broker_has_its_verdict(code: int, verdict: Verdi
     ],
 )
 async def test_a_route_that_wants_what_the_broker_has_not_is_told_when_it_opens(
-    broker_files: Files, unique: str, setting: str, table: dict[str, object], words: str
+    broker_files: Files, unique: str, setting: str, table: dict[str, Any], words: str
 ) -> None:
     with mosquitto(broker_files, setting) as broker:
         with pytest.raises(RouteFault, match=words) as fault:

@@ -65,8 +65,8 @@ async def test_every_property_comes_as_another_library_writes_it(topics: Topics)
         "delivery_mode": 2,
     }
     assert found.headers == [
-        ("mqtt-response-topic", "string", "replies"),
         ("mqtt-payload-format", "u8", 1),
+        ("mqtt-response-topic", "string", "replies"),
         ("tenant", "string", "acmé"),
         ("tenant", "string", "two"),
         ("mqtt-topic", "string", f"{topics.name}/größe"),

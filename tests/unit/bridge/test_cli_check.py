@@ -50,8 +50,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  start      earliest: a group that is new begins at the earliest record",
         f"  order      amqp: kept per partition of the source, one after the other; {OVERTAKEN}",
         ON_ERROR,
-        "  unroutable dead_letter: a message that the exchange has no binding for cannot be delivered: as "
-        "on_error says",
+        "  unroutable hold: a message that the exchange has no binding for waits, and the route with it, until there "
+        "is one",
         "  exchange   orders is waited for while it is missing (exchange_durable is not stated)",
         "",
         "route kiosk-orders",
@@ -112,6 +112,12 @@ def test_brokers_that_are_away_are_told_beside_what_is_guaranteed(tmp_path: Path
         "    away       kafka://127.0.0.1:1 cannot be reached: is Kafka running there?",
         "  at rabbit, for to.amqp:",
         "    away       amqp://127.0.0.1:1/: Connect call failed ('127.0.0.1', 1), while connecting",
+    ]
+    assert out.splitlines()[-4:] == [
+        "",
+        "2 things keep routes from working:",
+        "  away       kafka: kafka://127.0.0.1:1 cannot be reached: is Kafka running there?",
+        "  away       rabbit: amqp://127.0.0.1:1/: Connect call failed ('127.0.0.1', 1), while connecting",
     ]
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from config import load
+from config.amqp import AmqpSinkSettings
 from config.positions import index
 from config.shape import keys_at
 
@@ -22,6 +23,30 @@ def test_the_story_loads() -> None:
     back = [route for name, route in routes.items() if name != "product-updates"]
     assert [route.source.settings.kind for route in back] == ["kafka", "mqtt", "redis"]
     assert [target.model_dump()["exchange"] for route in back for target in route.targets.settings] == ["orders"] * 3
+
+
+def test_the_example_of_the_readme_loads_and_no_single_order_stops_it(tmp_path: Path) -> None:
+    (tmp_path / "fedbridge.toml").write_text(_readme()[0])
+    settings = load(tmp_path / "fedbridge.toml", {"RABBIT_PASSWORD": "x"}, tmp_path / "no-secrets")
+    for orders in (settings.routes["kiosk-orders"], load(FOLDER / "fedbridge.toml", {}).routes["orders"]):
+        assert orders.unroutable == "hold"
+        (target,) = orders.targets.settings
+        assert isinstance(target, AmqpSinkSettings)
+        assert target.routing_key is not None
+        assert [field.default for field in target.routing_key.fields] == ["unknown"]
+
+
+def test_the_brokers_of_the_readme_are_those_that_make_brokers_names(tmp_path: Path) -> None:
+    routes, brokers = _readme()
+    (tmp_path / "fedbridge.toml").write_text(brokers + routes[routes.index("[routes.") :])
+    urls = {
+        "FEDBRIDGE_TEST_AMQP_URL": "amqp://a:1/",
+        "FEDBRIDGE_TEST_KAFKA_URL": "kafka://b:2",
+        "FEDBRIDGE_TEST_MQTT_URL": "mqtt://c:3",
+        "FEDBRIDGE_TEST_REDIS_URL": "redis://d:4/0",
+    }
+    settings = load(tmp_path / "fedbridge.toml", urls, tmp_path / "no-secrets")
+    assert [broker.shown for broker in settings.brokers.values()] == list(urls.values())
 
 
 def test_the_long_example_loads() -> None:
@@ -44,6 +69,10 @@ def test_the_long_example_shows_every_setting() -> None:
     tables = [path for path in shown if keys_at(path)] + [()]
     here = {(*_general(path), key) for path in tables for key in keys_at(path)}
     assert here <= {_general(path) for path in shown}
+
+
+def _readme() -> list[str]:
+    return re.findall(r"(?s)```toml\n(.*?)```", (FOLDER.parent / "README.md").read_text())
 
 
 def _all_on() -> str:

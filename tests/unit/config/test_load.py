@@ -115,11 +115,19 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
         ("from.amqp = { queue = 'q', prefetch = 70000 }", ["FILE:6:28: routes.x.from.amqp.prefetch: is 70000, "
          "not 65535 or less"]),
         ("from.amqp = { queue = 'q', broker = 'rabit' }", ["FILE:6:28: routes.x.from.amqp.broker: "
-         "there is no [brokers.rabit]"]),
+         "there is no [brokers.rabit] (did you mean rabbit?)"]),
+        ("from.amqp = { queue = 'q', broker = 'kafak' }", ["FILE:6:28: routes.x.from.amqp.broker: "
+         "there is no [brokers.kafak] (of amqp there is rabbit)"]),
         ("from.amqp = { queue = 'q', broker = 'kafka' }", ["FILE:6:28: routes.x.from.amqp.broker: "
          "brokers.kafka is kafka, not amqp"]),
         ("from.amqp = { queue = 'q', declare = 'maybe' }", ["FILE:6:28: routes.x.from.amqp.declare: is \"maybe\", "
          "not true or false"]),
+        ("from.amqp = { queue = 'q', declare = true, arguments = { x-max-length = '100', x-queue-type = 'quorm' } }",
+         ["FILE:6:58: routes.x.from.amqp.arguments.x-max-length: is \"100\", not a whole number",
+          "FILE:6:80: routes.x.from.amqp.arguments.x-queue-type: is \"quorm\", not one of classic, quorum, stream "
+          "(did you mean quorum?)"]),
+        ("from.amqp = { queue = 'q', declare = true, durable = false, arguments.x-queue-type = 'quorum' }",
+         ["FILE:6:71: routes.x.from.amqp.arguments.x-queue-type: a quorum queue is always durable; leave out durable"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
          "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
         ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
@@ -158,6 +166,9 @@ def test_a_source_that_is_wrong(tmp_path: Path, route: str, told: list[str]) -> 
          "not a whole number"]),
         ("to.kafka = { topic = 'x', max_in_flight = 0 }", ["FILE:7:27: routes.x.to.kafka.max_in_flight: is 0, "
          "not 1 or more"]),
+        ("to.kafka = { topic = 'x', create = 'yes' }\nenabled = 'no'", ["FILE:7:27: routes.x.to.kafka.create: "
+         "is \"yes\", not true or false", "FILE:8:1: routes.x.enabled: is \"no\", not true or false"]),
+        ("to.kafka = { topic = 'x' }\nenabled = 1", ["FILE:8:1: routes.x.enabled: is 1, not true or false"]),
         ("to.kafka = { topic = 'x' }\nwindow.messages = true", ["FILE:8:8: routes.x.window.messages: is true, "
          "not a whole number"]),
         ("to.kafka = { topic = 'x' }\nwindow.bytes = '1 parsec'", ["FILE:8:8: routes.x.window.bytes: is \"1 parsec\", "
@@ -179,6 +190,10 @@ def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) ->
     [
         ("to.amqp = { exchnage = 'x' }", ["FILE:7:4: routes.x.to.amqp: needs exchange",
          "FILE:7:13: routes.x.to.amqp.exchnage: unknown key (did you mean exchange?)"]),
+        ("to.amqp = { queue = 'a\"b' }", ["FILE:7:4: routes.x.to.amqp: needs exchange", "FILE:7:13: "
+         "routes.x.to.amqp.queue: unknown key (for a queue write exchange = \"\", routing_key = \"a\\\"b\")"]),
+        ("to.amqp = [{ exchange = 'e', queue = ['q'] }]", ["FILE:7:30: routes.x.to.amqp[0].queue: unknown key "
+         "(for a queue write exchange = \"\", routing_key = \"NAME\")"]),
         ("to.amqp = { exchange = '{routing_key}' }", ["FILE:7:13: routes.x.to.amqp.exchange: a message from kafka has "
          "no {routing_key}"]),
         ("to.amqp = { exchange = 'x', routing_key = '{stream}.{topic}.{key}' }", ["FILE:7:29: "
@@ -187,6 +202,12 @@ def test_a_target_that_is_wrong(tmp_path: Path, target: str, told: list[str]) ->
          "kafka, not amqp"]),
         ("to.amqp = { exchange = 'x', exchange_durable = true }", ["FILE:7:4: routes.x.to.amqp: exchange_durable "
          "creates a missing exchange, which needs its exchange_type"]),
+        ("to.amqp = { exchange = '' }", ["FILE:7:13: routes.x.to.amqp.exchange: the default exchange needs a "
+         "routing_key, the name of a queue: a message from kafka has none of its own"]),
+        ("to.amqp = { exchange = '', routing_key = '' }", ["FILE:7:28: routes.x.to.amqp.routing_key: is empty, and the "
+         "default exchange routes by the name of a queue"]),
+        ("to.amqp = { exchange = '', routing_kye = 'q' }", ["FILE:7:28: routes.x.to.amqp.routing_kye: unknown key "
+         "(did you mean routing_key?)"]),
         ("to.kafka = { topic = 'x', key = '{exchange}' }", ["FILE:7:27: routes.x.to.kafka.key: a message from kafka "
          "has no {exchange}"]),
         ("to.kafka = [{ topic = 'x' }, { name = 'y', topic = 't-{header.h}' }, { name = 'z', topic = 't' }]",
@@ -246,6 +267,24 @@ def test_a_key_that_is_there_twice_and_what_is_no_toml_besides(tmp_path: Path) -
     unquoted = VALID.replace('"amqp://localhost"', "amqp://localhost")
     assert problems(tmp_path, unquoted) == ['FILE:2:7: not TOML: invalid value; text is written in quotes: "…"']
     assert problems(tmp_path, unquoted + ROUTE) == problems(tmp_path, unquoted)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("{\n  topic = 'x'\n}", "FILE:1:13: not TOML: an inline table, { … }, stands on one line; write a [table] for "
+         "several"),
+        ("{ topic = 'x',  # more\n  key = 'y' }", "FILE:1:28: not TOML: an inline table, { … }, stands on one line; "
+         "write a [table] for several"),
+        ("{ topic = 'x'\n}", "FILE:1:25: not TOML: an inline table, { … }, stands on one line; write a [table] for "
+         "several"),
+        ("{ topic = 'x', }", "FILE:1:27: not TOML: an inline table has no comma before its }"),
+        ("{ topic = 'x', = 1 }", "FILE:1:27: not TOML: invalid initial character for a key part"),
+        ("1\n[", "FILE:2:2: not TOML: invalid initial character for a key part"),
+    ],
+)  # fmt: skip
+def test_an_inline_table_stands_on_one_line(tmp_path: Path, table: str, told: str) -> None:
+    assert problems(tmp_path, f"to.kafka = {table}\n") == [told]
 
 
 def test_what_is_nested_too_deeply(tmp_path: Path) -> None:
@@ -418,8 +457,18 @@ def test_a_problem_is_told_where_it_is_in_a_directory(tmp_path: Path) -> None:
 
 def test_references_are_expanded(tmp_path: Path) -> None:
     file = tmp_path / "fedbridge.toml"
-    file.write_text(VALID + 'window.messages = "${MESSAGES}"\n')
-    assert load(file, {"MESSAGES": "7"}).routes["orders"].window.messages == 7
+    file.write_text(
+        VALID.replace('queue = "orders"', 'queue = "q", declare = true, arguments.x-max-length = "${MOST}"')
+        + 'window.messages = "${MESSAGES}"\nenabled = "${ENABLED}"\n'
+    )
+    route = load(file, {"MESSAGES": "7", "ENABLED": "no", "MOST": "100"}).routes["orders"]
+    assert (route.window.messages, route.enabled) == (7, False)
+    assert route.source.model_dump()["amqp"]["arguments"] == {"x-max-length": 100}
+    told = problems(tmp_path, file.read_text(), {"MESSAGES": "7", "ENABLED": "maybe", "MOST": "many"})
+    assert told == [
+        'FILE:6:54: routes.orders.from.amqp.arguments.x-max-length: is "many", not a whole number',
+        'FILE:9:1: routes.orders.enabled: is "maybe", not true or false',
+    ]
 
 
 def test_the_password(tmp_path: Path) -> None:
@@ -517,3 +566,28 @@ def test_values_of_any_shape_are_a_configuration_or_a_config_error(
     file.write_text("")
     with pytest.raises(ConfigError):
         load(file, environ, tmp_path / "no-secrets")
+
+
+def test_a_name_that_amqp_cannot_hold_is_told_where_it_stands(tmp_path: Path) -> None:
+    long = "ö" * 150
+    text = f"""{BROKERS}[routes.a]
+from.amqp = {{ exchange = "e", exchange_type = "headers", bindings = [{{ a = 1 }}, {{ "{long}" = 1 }}] }}
+to.amqp = [{{ name = "x", exchange = "e", routing_key = "k" }}, {{ name = "y", exchange = "{long}" }}]
+"""
+    told = problems(tmp_path, text)
+    assert told == [
+        f"FILE:6:83: routes.a.from.amqp.bindings[1].{long}: has 300 bytes, AMQP allows 255",
+        "FILE:7:77: routes.a.to.amqp[1].exchange: has 300 bytes, AMQP allows 255",
+    ]
+
+
+def test_a_topic_that_cannot_be_is_told_where_it_stands(tmp_path: Path) -> None:
+    text = f"""{BROKERS}[routes.a]
+from.kafka = {{ topics = ["good", "bad topic!"] }}
+to.kafka = {{ topic = "bad topic!x" }}
+"""
+    said = 'not a name that a topic can have; Kafka takes 1 to 249 of A-Z a-z 0-9 . _ -, but for "." and ".."'
+    assert problems(tmp_path, text) == [
+        f'FILE:6:34: routes.a.from.kafka.topics[1]: is "bad topic!", {said}',
+        f'FILE:7:14: routes.a.to.kafka.topic: is "bad topic!x", {said}',
+    ]

@@ -69,6 +69,27 @@ def test_every_kind_of_value_comes_from_the_environment(tmp_path: Path) -> None:
     assert (settings.brokers["rabbit"].heartbeat, settings.bridge.name) == (3.0, "shop")
 
 
+def test_the_arguments_of_a_queue_come_from_the_environment(tmp_path: Path) -> None:
+    new = "FEDBRIDGE_ROUTES__NEW__"
+    source = '{"queue": "q", "declare": true, "arguments": {"x-max-length": 1, "x-single-active-consumer": true}}'
+    settings = loaded(
+        tmp_path,
+        {
+            new + "FROM__AMQP": source,
+            new + "FROM__AMQP__DECLARE": "yes",
+            new + "FROM__AMQP__ARGUMENTS__X_MAX_LENGTH": "100",
+            new + "FROM__AMQP__ARGUMENTS__X_SINGLE_ACTIVE_CONSUMER": "false",
+            new + "FROM__AMQP__ARGUMENTS__X_MINE": "5",
+            new + "TO__KAFKA__TOPIC": "t",
+        },
+    )
+    assert settings.routes["new"].source.model_dump()["amqp"]["arguments"] == {
+        "x-max-length": 100,
+        "x-single-active-consumer": False,
+        "x_mine": "5",
+    }
+
+
 def test_a_whole_route_may_come_from_the_environment(tmp_path: Path) -> None:
     new = "FEDBRIDGE_ROUTES__NEW__"
     settings = loaded(tmp_path, {new + "FROM__AMQP__QUEUE": "q", new + "TO__KAFKA__TOPIC": "t"})

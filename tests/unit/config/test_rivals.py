@@ -35,7 +35,7 @@ def test_two_routes_that_would_take_each_others_messages(tmp_path: Path, one: st
         told,
         "FILE:16:8: routes.y.window.messages: is 0, not 1 or more",
     ]
-    loads(tmp_path, f"{text}enabled = 'no'\n")
+    loads(tmp_path, f"{text}enabled = false\n")
 
 
 def test_each_of_many_rivals_is_told_once(tmp_path: Path) -> None:

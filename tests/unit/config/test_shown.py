@@ -29,7 +29,7 @@ ROUTES = {
     "temporary": 'from.amqp = { exchange = "e", exchange_type = "topic", exclusive = true }\n'
     'to.kafka = { topic = "t" }',
     "headers": 'from.amqp = { exchange = "e", exchange_type = "headers", bindings = [{ x-match = "any", a = 1 }] }\n'
-    'to.kafka = { topic = "a$${{y}}" }\nwindow.bytes = 1000\nretry.initial = "1.5s"',
+    'to.kafka = { topic = "t", key = "a$${{y}}" }\nwindow.bytes = 1000\nretry.initial = "1.5s"',
     "topics": 'from.kafka = { topics = ["t"] }\nto.amqp = { exchange = "e" }\non_error = "drop"\nunroutable = "hold"',
     "pattern": 'from.kafka = { pattern = "a\\\\..*", group = "g" }\nto.kafka = { topic = "t", max_in_flight = 1 }',
     "filters": 'from.mqtt = { topics = ["a/+", "$SYS/#"], qos = 0, session_expiry = "0s" }\n'

@@ -84,11 +84,11 @@ def test_the_forms(text: str, parts: tuple[str | TemplateField, ...]) -> None:
             "correlation_id, reply_to, content_type, timestamp and header.NAME)",
         ),
         ("{header}", "{header} needs the header's name: {header.NAME}"),
-        ("a{key", "a { that is never closed; a brace itself is written {{ at character 2 of the template"),
-        ("a}", "a } without its {; a brace itself is written }} at character 2 of the template"),
+        ("a{key", "character 2 of the template is a { that is never closed; a brace itself is written {{"),
+        ("a}", "character 2 of the template is a } without its {; a brace itself is written }}"),
         (
             '{header."a}',
-            'this is not {field}, {field:default} or {header."NAME"} at character 1 of the template',
+            'what begins at character 1 of the template is not {field}, {field:default} or {header."NAME"}',
         ),
     ],
 )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Undecodable
-from connectors.amqp.codec import RawDelivery, decode, encode_properties
+from bridge.names import UID
+from connectors.amqp.codec import RawDelivery, decode, encode_properties, uid_of
 
 texts = st.binary(max_size=255).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 every_property = st.fixed_dictionaries(
@@ -101,6 +102,19 @@ def test_an_inbound_uid_that_is_no_text_is_only_a_header(value: str | bytes) -> 
     message = decode(raw(encode_properties({}, headers)), "ours")
     assert isinstance(message, Message)
     assert (message.uid, message.headers) == ("ours", headers)
+
+
+@pytest.mark.parametrize("uid", ["", "kafka:c/t/0/5@1", "größe", "\udcff", "S\x00\x00\x00\x01"])
+@pytest.mark.parametrize("damage", [b"\x01\xffV", b"\x01a?"])
+def test_the_uid_of_what_comes_back_is_found_whatever_is_before_it(uid: str, damage: bytes) -> None:
+    whole = encode_properties({"message_id": "m", "app_id": "a"}, [("a", "void", None), (UID, "string", uid)])
+    damaged = whole.replace(b"\x01aV", damage)
+    assert isinstance(decode(raw(damaged), "ours"), Undecodable)
+    assert uid_of(whole) == uid_of(damaged) == uid
+
+
+def test_what_comes_back_without_a_uid_has_none() -> None:
+    assert uid_of(b"\x00\x00") == uid_of(b"") == uid_of(encode_properties({}, [("a", "void", None)])) == ""
 
 
 @pytest.mark.parametrize(

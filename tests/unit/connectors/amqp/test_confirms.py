@@ -173,6 +173,16 @@ def test_a_close_of_the_channel_is_told_and_passed_on_and_ends_diverting() -> No
     assert made.feed(ack) == b""
 
 
+def test_a_text_that_the_broker_has_cut_in_a_character_is_passed_on_as_the_library_can_read_it() -> None:
+    made = tap()
+    closing = frame.marshal(commands.Channel.Close(404, "no exchange 'gr_...", 60, 40), CHANNEL)
+    passed = made.feed(closing.replace(b"_", b"\xc3"))
+    found = frame.unmarshal(passed)[2]
+    assert isinstance(found, commands.Channel.Close)
+    assert found.reply_text == "no exchange 'gr..."
+    assert made.closed == (404, "no exchange 'gr\ufffd...")
+
+
 def test_a_block_is_told_with_its_reason_until_it_ends_and_passed_on() -> None:
     made = tap()
     blocked = frame.marshal(commands.Connection.Blocked("low on memory"), 0)

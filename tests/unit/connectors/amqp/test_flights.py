@@ -115,6 +115,17 @@ def test_messages_are_clear_up_to_the_first_uid_that_is_there_twice(
         assert flights.clear_until(messages, start) == stop
 
 
+def test_what_was_said_on_a_channel_that_is_gone_is_taken_back(loop: asyncio.AbstractEventLoop) -> None:
+    made = submission(loop, "a", "b", "c")
+    for position in range(3):
+        made.say(position, RETURNED)
+    made.settle(0)
+    made.unsay(0)
+    made.unsay(1)
+    made.settle_range(range(3))
+    assert made.outcomes == [RETURNED, DELIVERED, RETURNED]
+
+
 def test_a_uid_is_free_again_when_all_that_was_published_with_it_is_confirmed(
     loop: asyncio.AbstractEventLoop,
 ) -> None:

@@ -5,8 +5,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pamqp import commands, frame
 
-from connectors.amqp.frames import HEARTBEAT, BadFrame, Splitter, parse_close, short
+from connectors.amqp.frames import BODY, HEARTBEAT, METHOD, BadFrame, Splitter, legible, parse_close, short
 
 
 def framed(kind: int, channel: int, payload: bytes) -> bytes:
@@ -58,3 +59,27 @@ def test_the_arguments_of_a_close_are_code_and_text() -> None:
     for cut in (b"", b"\x01", b"\x01\x94"):
         with pytest.raises(BadFrame, match="cut short"):
             parse_close(cut)
+
+
+@pytest.mark.parametrize("close", [commands.Channel.Close, commands.Connection.Close])
+@given(st.text(max_size=60), st.sampled_from([b"", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"]), st.integers(0, 65535))
+def test_a_text_that_was_cut_in_a_character_is_legible_to_the_library(
+    close: type[commands.Channel.Close | commands.Connection.Close], text: str, cut: bytes, channel: int
+) -> None:
+    method = close(404, text, 60, 40)
+    payload = method.marshal()
+    raw = text.encode()
+    behind = payload[3 + len(raw) :]
+    whole = struct.pack(">I", close.index) + payload[:2] + bytes((len(raw + cut) + 3,)) + raw + cut + b"..." + behind
+    _, number, found = frame.unmarshal(legible(framed(METHOD, channel, whole)))
+    assert isinstance(found, close)
+    assert (number, found.reply_text) == (channel, f"{text}...")
+    assert (found.reply_code, found.class_id, found.method_id) == (404, 60, 40)
+
+
+def test_every_other_frame_is_what_it_was() -> None:
+    said = frame.marshal(commands.Channel.Close(404, "größe", 60, 40), 7)
+    like = framed(BODY, 7, b"\x00\x14\x00\x28\x01\x94\x01\xff\x00\x3c\x00\x28")
+    stub = framed(METHOD, 7, b"\x00\x14\x00\x28\x01")
+    for each in (said, like, stub, HEARTBEAT, frame.marshal(commands.Channel.CloseOk(), 7)):
+        assert legible(each) is each

@@ -209,6 +209,9 @@ def test_headers_that_do_not_fit_a_frame_are_too_large() -> None:
         (Message(b"", "uid", headers=[("a", "i8", 128)]), "ex", "key", "unencodable"),
         (Message(b"", "uid", headers=[("a", "string", 5)]), "ex", "key", "unencodable"),
         (Message(b"", "uid", headers=[("a" * 256, "void", None)]), "ex", "key", "too_large"),
+        (Message(b"", "uid", headers=[("\udcff", "void", None)]), "ex", "key", "unencodable"),
+        (Message(b"", "uid", headers=[("a", "table", (("\udcff", "void", None),))]), "ex", "key", "unencodable"),
+        (Message(None, "uid", headers=[("\udcff", "void", None)] * 2), "ex", "key", "unencodable"),
         (Message(b"", "uid", headers=[(str(n), "void", None) for n in range(MAX_HEADERS)]), "ex", "key", "too_large"),
     ],
 )

@@ -183,6 +183,14 @@ def test_what_the_broker_said_when_it_closed_is_kept_and_passed_on() -> None:
     assert made.farewell == (530, "NOT_ALLOWED - no")
 
 
+def test_a_text_that_the_broker_has_cut_in_a_character_is_passed_on_as_the_library_can_read_it() -> None:
+    closing = frame.marshal(commands.Channel.Close(404, "no queue 'gr_...", 50, 10), CHANNEL)
+    passed = tap().feed(closing.replace(b"_", b"\xc3"))
+    found = frame.unmarshal(passed)[2]
+    assert isinstance(found, commands.Channel.Close)
+    assert found.reply_text == "no queue 'gr..."
+
+
 def test_a_large_body_in_small_pieces_is_linear() -> None:
     """16 MiB in one frame, read by the KiB: quadratic joining would copy 128 GiB."""
     raw = RawDelivery(1, False, b"", b"q", b"\x00\x00", bytes(16 << 20))

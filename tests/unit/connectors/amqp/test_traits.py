@@ -37,6 +37,16 @@ PROBED = f"{HEAD}'{SINGLE}' for queue 'q' in vhost '/': received "
             "'a' but current is 'b' of type 'longstr'",
             Traits(arguments=(("x-dead-letter-routing-key", "a' but current is 'b"),)),
         ),
+        (f"{HEAD}'durable' for queue 'qqqq...", Traits(durable=False)),
+        (f"{HEAD}'auto_delete' for queue 'qqqq' in vhost '/': received 'fal...", Traits(auto_delete=True)),
+        (
+            f"{HEAD}'auto_delete' for queue 'q' in vhost '/': received 'false' but current is 'tr...",
+            Traits(auto_delete=True),
+        ),
+        (f"{HEAD}'{SINGLE}' for queue 'qqqq...", Traits(single=True)),
+        (f"{PROBED}'not a boolean' but current is 'fal...", Traits(single=True)),
+        (f"{HEAD}'x-queue-type' for queue 'qqqq...", Traits(single=True)),
+        (f"PRECONDITION_FAILED - invalid arg '{SINGLE}' for queue 'qqqq...", Traits()),
         (f"PRECONDITION_FAILED - invalid arg '{SINGLE}' for queue 'q' in vhost '/': unacceptable", Traits()),
         ("", Traits()),
     ],
@@ -77,4 +87,5 @@ def test_only_what_differs_is_told_in_words_for_a_person() -> None:
         "durable is false there, and true in the route",
         "auto_delete is false there, and true in the route",
     ]
+    assert str(Difference("x-expires", None, None)) == "x-expires is another there than in the route"
     assert str(Difference("x-expires", "", "5")) == "x-expires is 5 there, and not set in the route"

@@ -19,7 +19,7 @@ from bridge.errors import Disconnected, RouteFault
 from config.brokers import BrokerSettings
 from connectors.kafka.commits import Commits
 from connectors.kafka.consumer import Consumer, Events
-from connectors.kafka.membership import Membership
+from connectors.kafka.membership import Claim, Membership
 from connectors.kafka.partitions import Mark, Partition
 
 ONE, TWO = TopicPartition("one", 0), TopicPartition("two", 0)
@@ -65,7 +65,7 @@ class Setting:
         self.commits = Commits("kafka://x", TIMEOUT, self._free)
         broker = BrokerSettings.model_validate({"url": "kafka://127.0.0.1:1", "broker_timeout": "500ms"})
         events = Events(_nothing, lambda: None, lambda: None, lambda _: None)
-        self.consumer = Consumer(broker, Membership("c", "g", "i", re.compile("one|two")), 1 << 20, events)
+        self.consumer = Consumer(broker, Membership("g", "n", "i", re.compile("one|two"), Claim()), 1 << 20, events)
         self.consumer._consumer._coordinator = self.coordinator
         for slot, place in enumerate((ONE, TWO)):
             self.commits.partitions[place] = Partition(slot, 10)

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -12,14 +12,25 @@ from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, OffsetRe
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError, UnknownMemberIdError
 from aiokafka.protocol import fetch
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetCommitResponse_v3
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.group import HeartbeatRequest, HeartbeatResponse_v1, JoinGroupRequest, JoinGroupResponse_v5
+from aiokafka.protocol.group import (
+    HeartbeatRequest,
+    HeartbeatResponse_v1,
+    JoinGroupRequest,
+    JoinGroupResponse_v5,
+    SyncGroupRequest,
+    SyncGroupResponse_v3,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from connectors.kafka import consumer_hooks
 from connectors.kafka.hooks import FENCED_INSTANCE_ID
 
 PLACE = TopicPartition("orders", 2)
+BEAT = HeartbeatRequest("group", 1, "member")
+JOIN = JoinGroupRequest("group", 1, 1, "", "instance", "consumer", [])
+JOINED: tuple[Any, ...] = (0, 0, 1, "", "", "", [])
 RESPONSES = [getattr(fetch, f"FetchResponse_v{version}") for version in range(12)]
 
 
@@ -37,7 +48,11 @@ async def answer(response: Any, request: Any) -> tuple[dict[TopicPartition, cons
         return response
 
     one._client.send = send
-    fetches = consumer_hooks.watch(one, lambda: told.append("failed"), lambda since: told.append("fenced"))
+
+    async def look(client: Any) -> None:
+        told.append("looked")
+
+    fetches = consumer_hooks.watch(one, lambda: told.append("failed"), lambda: told.append("fenced"), look)
     try:
         await one._client.send(1, request)
     except KafkaConnectionError:
@@ -84,13 +99,44 @@ def test_there_is_no_newer_fetch_than_is_known() -> None:
     assert not hasattr(fetch, "FetchResponse_v12")
 
 
-async def test_failures_and_fences_are_told() -> None:
-    beat = HeartbeatRequest("group", 1, "member")
-    assert await answer(KafkaConnectionError("gone"), beat) == ({}, ["failed", "raised"])
-    assert await answer(HeartbeatResponse_v1(0, UnknownMemberIdError.errno), beat) == ({}, ["fenced"])
-    assert await answer(HeartbeatResponse_v1(0, 0), beat) == ({}, [])
-    join = JoinGroupRequest("group", 1, 1, "", "instance", "consumer", [])
-    assert await answer(JoinGroupResponse_v5(0, FENCED_INSTANCE_ID, 1, "", "", "", []), join) == ({}, ["fenced"])
+async def test_failures_are_told() -> None:
+    assert await answer(KafkaConnectionError("gone"), BEAT) == ({}, ["failed", "raised"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "response"),
+    [
+        (BEAT, lambda code: HeartbeatResponse_v1(0, code)),
+        (JOIN, lambda code: JoinGroupResponse_v5(0, code, 1, "", "", "", [])),
+        (SyncGroupRequest("group", 1, "member", "instance", []), lambda code: SyncGroupResponse_v3(0, code, b"")),
+        (
+            OffsetCommitRequest("group", 1, "member", -1, [("orders", [(1, 5, ""), (2, 5, "")])]),
+            lambda code: OffsetCommitResponse_v3(0, [("orders", [(1, 0), (2, code)])]),
+        ),
+    ],
+)
+async def test_who_is_fenced_is_told_and_who_is_not_known_looks_once_before_it_joins(
+    request_: Any, response: Callable[[int], Any]
+) -> None:
+    assert await answer(response(0), request_) == ({}, [])
+    assert await answer(response(FENCED_INSTANCE_ID), request_) == ({}, ["fenced"])
+    one, told = consumer(), list[str]()
+    answers = [response(UnknownMemberIdError.errno), HeartbeatResponse_v1(0, 0), *[JoinGroupResponse_v5(*JOINED)] * 2]
+
+    async def send(node: int, request: Any) -> Any:
+        told.append(type(request).__name__)
+        return answers.pop(0)
+
+    async def look(client: Any) -> None:
+        assert client is one._client
+        told.append("look")
+
+    one._client.send = send
+    consumer_hooks.watch(one, lambda: None, lambda: told.append("fenced"), look)
+    for each in (request_, BEAT, JOIN, JOIN):
+        await one._client.send(1, each)
+    assert told[1:] == ["HeartbeatRequest", "look", "JoinGroupRequest", "JoinGroupRequest"]
+    await consumer_hooks.drop(one, 1.0)
 
 
 async def test_the_group_is_joined_when_all_topics_are_known_and_not_before() -> None:

@@ -1,8 +1,5 @@
 """Which topic a message goes to."""
 
-import pytest
-
-from bridge.errors import RouteFault
 from bridge.message import Message
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings
@@ -29,10 +26,3 @@ def test_a_template_parts_the_messages_in_order() -> None:
     assert template.fixed is None
     names = template.names(addressed("b", "a", None, "b", "a/b"))
     assert names == {"orders.b": [0, 3], "orders.a": [1], None: [2], "orders.a/b": [4]}
-
-
-@pytest.mark.parametrize("topic", ["a/b", "..", "__internal"])
-def test_an_illegal_name_is_a_fault_of_the_route(topic: str) -> None:
-    with pytest.raises(RouteFault, match="cannot be a topic") as caught:
-        courses(topic)
-    assert caught.value.reason == "conflict"

@@ -56,8 +56,8 @@ def test_standard_properties_have_their_places() -> None:
     found = message(block, flags=0x33)
     assert found.properties == {"content_type": "text/plain", "correlation_id": "c-\udcff", "expiration": "60000"}
     assert found.headers == [
-        ("mqtt-response-topic", "string", "replies"),
         ("mqtt-payload-format", "u8", 1),
+        ("mqtt-response-topic", "string", "replies"),
         ("mqtt-retain", "bool", True),
     ]
     assert message(b"\x01\x00" + user(OURS)).headers == [], "0 says nothing"
