@@ -12,6 +12,7 @@ from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.kafka import Kafka
 from tests.conftest import MakeTopic
 from tests.ends import Queue, Topic, wait_found
+from tests.integration.kafka_source import publish as produce
 from tests.rights import GROUP, check_rights, forbid
 from tests.routes import Bridge, configuration, numbered, wait
 
@@ -113,7 +114,8 @@ to.amqp = {{ {healthy.target} }}
     if not known:  # a sink asks for the limit once
         await kafka_admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, target.name, limit)])
     large = "x" * 20_000
-    await origin.fill([*numbered(10, first=10), large, *numbered(10, first=20)])
+    bodies = [body.encode() for body in (*numbered(10, first=10), large, *numbered(10, first=20))]
+    await produce(brokers.kafka_bootstrap, origin.name, bodies, linger_ms=100)  # together, as the broker refuses them
     assert await wait_found(healthy, 31) == [*numbered(20), large, *numbered(10, first=20)]
     if on_error == "drop":
         assert await wait_found(target, 30) == numbered(30)
