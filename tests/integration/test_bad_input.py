@@ -115,7 +115,7 @@ to.amqp = {{ {healthy.target} }}
         await kafka_admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, target.name, limit)])
     large = "x" * 20_000
     bodies = [body.encode() for body in (*numbered(10, first=10), large, *numbered(10, first=20))]
-    await produce(brokers.kafka_bootstrap, origin.name, bodies, linger_ms=100)  # together, as the broker refuses them
+    await produce(brokers.kafka_bootstrap, origin.name, bodies, linger_ms=100, max_batch_size=1 << 20)
     assert await wait_found(healthy, 31) == [*numbered(20), large, *numbered(10, first=20)]
     if on_error == "drop":
         assert await wait_found(target, 30) == numbered(30)
