@@ -55,7 +55,7 @@ class KafkaSink:
 
     def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> None:
         self._broker = broker
-        self._client_id = f"fedbridge.{place.bridge}.{place.route}.{place.instance}"
+        self._client_id = f"fedbridge.{place.names.member}"
         self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages))
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
         self._packer = Packer(self._key)
