@@ -146,7 +146,9 @@ class KafkaSink:
                         await self._courses.find(self._producer, unknown)
             if fault := self._courses.fault(self._producer):
                 self._lose(Disconnected(str(fault)))
-        return [(self._courses.course(self._producer, name), positions) for name, positions in names.items()]
+        courses = self._courses
+        charted = courses.lost(messages, names.get(None, ()))
+        return charted + [(courses.course(self._producer, name), at) for name, at in names.items() if name is not None]
 
     async def _open_producer(self, timeout: float) -> Producer:
         return await Producer.open(self._broker, self._client_id, timeout, answered=self._answered)
