@@ -112,8 +112,8 @@ class Topic:
 
     async def fill(self, bodies: Sequence[str]) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True)
-        await producer.start()
         try:
+            await producer.start()
             sent = [
                 await producer.send(self.name, body.encode(), key=body.encode(), headers=[("tenant", b"acme")])
                 for body in bodies

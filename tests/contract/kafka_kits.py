@@ -49,8 +49,8 @@ class KafkaSourceKit:
 
     async def publish(self, bodies: Sequence[bytes], headers: Sequence[Header] = ()) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self._broker.bootstrap, acks="all", enable_idempotence=True)
-        await producer.start()
         try:
+            await producer.start()
             record = Encoder().record(Message(None, "uid", headers=headers), None)
             given = [(name, value) for name, value in record.headers if name != "fedbridge-uid"]
             sent = [await producer.send(self._topic, body, headers=given) for body in bodies]

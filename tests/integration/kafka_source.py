@@ -86,8 +86,8 @@ async def publish(
 ) -> None:
     """Write records and wait for their confirmation; `settings` are the producer's."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, **settings)
-    await producer.start()
     try:
+        await producer.start()
         sent = [await producer.send(topic, body, partition=partition) for body in bodies]
         await asyncio.gather(*sent)
     finally:

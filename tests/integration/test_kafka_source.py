@@ -29,8 +29,8 @@ async def test_records_come_with_key_headers_time_and_a_uid_of_their_position(
     topic = await kafka_topic()
     headers = [("b", b"1"), ("a", None), ("b", b"\xff"), ("content-type", b"text/plain"), ("amqp-priority", b"7")]
     producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
-    await producer.start()
     try:
+        await producer.start()
         await producer.send_and_wait(topic, b"body", key=b"\xffkey", headers=headers, timestamp_ms=1_700_000_000_123)
         await producer.send_and_wait(topic, None, key=b"gone")
     finally:
@@ -60,8 +60,8 @@ async def test_aborted_transactions_are_not_seen_and_committed_ones_are(
 ) -> None:
     topic = await kafka_topic()
     producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=unique)
-    await producer.start()
     try:
+        await producer.start()
         for start, commits in ((0, True), (10, False), (20, True), (30, False)):
             await producer.begin_transaction()
             for body in counted(start, start + 10):

@@ -39,18 +39,19 @@ async def work(source: Source, seen: list[int]) -> None:
 async def load(bootstrap: str, topic: str) -> AsyncIterator[list[int]]:
     """Write numbers into a topic, all the while; gives the live list of those that Kafka has."""
     written: list[int] = []
+    enough = asyncio.Event()
 
     async def write() -> None:
-        while True:
+        while not enough.is_set():
             await publish(bootstrap, topic, counted(len(written), len(written) + 500))
             written.extend(range(len(written), len(written) + 500))
 
     async with asyncio.TaskGroup() as tasks:
-        writing = tasks.create_task(write())
+        tasks.create_task(write())
         try:
             yield written
         finally:
-            writing.cancel()
+            enough.set()  # and no cancelling: aiokafka leaves a connection open that was being made
 
 
 async def fails(read: Group, claim: Claim) -> None:

@@ -36,8 +36,8 @@ class Load:
     async def run(self, done: Callable[[], float]) -> None:
         """Write until it is enough; `done` counts what was delivered."""
         producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True)
-        await producer.start()
         try:
+            await producer.start()
             while not self.enough.is_set():
                 if self.count - await asyncio.to_thread(done) < 8 * WINDOW:
                     await self._write(producer)
