@@ -34,9 +34,9 @@ class Past:
 
         Mosquitto tells of a second client of the same id only since 2.0.15. Where that client comes back too, each ends
         the other's connection again and again: then this one goes out of its way, and tries again slowly, since it
-        cannot be sure.
+        cannot be sure. Where a message is suspected, that may be why.
         """
-        self._ended = self._ended + 1 if lasted < QUICK else 0
+        self._ended = self._ended + 1 if lasted < QUICK and not self.suspects else 0
         if self._ended < MANY:
             return error
         return RouteFault(

@@ -129,12 +129,14 @@ to.mqtt = [{{ name = "a", topic = "{unique}-out", retain = true }}, {{ name = "b
 
 
 async def test_a_filter_that_is_refused_is_said_with_its_code(tmp_path: Path) -> None:
+    given_back: list[bytes] = []
+
     async def broker(peer: Peer) -> None:
         await peer.accepts(b"\x2a\x00")
-        for code in (0x87, 0x8F, 0x97, 0):
+        for topic, code in (("a", 0x87), ("b", 0x8F), ("c", 0x97), ("d", 0)):
             subscribe = await peer.grants(code)
-            assert subscribe[-1] == 0x28, "nothing retained, and QoS 0"
-        assert (await peer.packet(10))[3:] == mqtt.text("d")
+            assert subscribe[3:] == mqtt.text(topic) + b"\x28", "not shared, nothing retained, and QoS 0"
+        given_back.append(await peer.packet(10))
 
     route = """
 from.mqtt = { topics = ["a", "b", "c", "d"], share = "group" }
@@ -143,6 +145,7 @@ to.mqtt = { topic = "out" }
     async with playing(broker) as url:
         found = await look(tmp_path, toml(url, route, 'username = "me"'))
     assert found.exit is Exit.NEGATIVE
+    assert [unsubscribe[3:] for unsubscribe in given_back] == [mqtt.text("d")]
     assert told(found, "a.from.mqtt")[1:5] == [
         ("conflict", "the broker has no shared subscriptions"),
         ("forbidden", "me may not subscribe to topic filter a: not authorized (0x87)"),

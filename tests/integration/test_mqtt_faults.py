@@ -5,6 +5,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -201,15 +202,23 @@ async def test_a_broker_that_does_not_answer_a_connection_is_given_up_in_time(mq
 
 
 async def test_urls_are_tried_in_turn(mqtt_url: str, unique: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as full:
-        nobody = f"mqtt://127.0.0.1:{full.getsockname()[1]}"  # accepts, and never says a word
-        urls = ["mqtt://127.0.0.1:1", "mqtt://no-such-host.invalid", nobody, mqtt_url]
-        async with Topics(mqtt_url, unique).sink(broker={"url": urls, "connect_timeout": "500ms"}) as sink:
-            assert await send(sink, messages(1)) == [DELIVERED]
-        error = await failure(Topics(mqtt_url, unique).sink(broker={"url": urls[:1]}))
-        assert isinstance(error, Disconnected)
-        assert (error.reason, str(error)[:18]) == ("refused", "mqtt://127.0.0.1:1")
-        assert "No" not in str(await failure(Topics(mqtt_url, unique).sink(broker={"url": urls[1]})))[:10]
+    async def other(peer: Peer) -> None:
+        await peer.gives(b"SSH-2.0-server\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with playing(other) as ssh:
+            silence = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
+            urls = ["mqtt://127.0.0.1:1", "mqtt://no-such-host.invalid", silence, ssh, mqtt_url]
+            topics = Topics(mqtt_url, unique)
+            async with topics.sink(broker={"url": urls, "connect_timeout": "500ms"}) as sink:
+                assert await send(sink, messages(1)) == [DELIVERED]
+            for url, reason in zip(urls[:-1], ("refused", "lost", "timeout", "error"), strict=True):
+                error = await failure(
+                    topics.sink(broker={"url": ["mqtt://127.0.0.1:1", url], "connect_timeout": "500ms"})
+                )
+                assert isinstance(error, Disconnected)
+                assert error.reason == reason
+                assert str(error).startswith(url), "the last one's failure is told"
 
 
 @pytest.mark.parametrize("direction", ["source", "sink"])
@@ -364,17 +373,23 @@ async def test_what_is_not_mqtt_is_one_clear_error(nonsense: bytes, words: str, 
 
 
 async def test_what_came_before_the_nonsense_is_not_lost_at_quality_0() -> None:
+    opened = asyncio.Event()
+
     async def broker(peer: Peer) -> None:
         await peer.accepts()
         await peer.grants(0)
+        await opened.wait()
         packets = [b"\x30\x04\x00\x01t\x00", b"\x30\x05\x00\x01t\x00x", b"\xff\x00"]
         await peer.gives(*packets)
 
+    found: list[bytes | None] = []
     async with playing(broker) as url:
         with pytest.raises(Disconnected, match="not MQTT"):  # noqa: PT012 - the loss ends the context
             async with Topics(url, "t").source(qos=0) as source:
-                assert bodies(await take(source, 2)) == [b"", b"x"]
+                opened.set()
+                found = bodies(await take(source, 2))
                 await asyncio.Event().wait()
+        assert found == [b"", b"x"]
 
 
 async def test_undecodable_messages_are_values_and_their_neighbours_come() -> None:
@@ -455,21 +470,27 @@ async def test_a_broker_that_keeps_no_session_makes_a_source_that_redelivers_not
 
 
 async def test_what_was_read_ahead_is_handed_out_before_the_loss_where_it_does_not_come_again() -> None:
+    opened = asyncio.Event()
+
     async def broker(peer: Peer) -> None:
         await peer.accepts()
         await peer.grants(0)
+        await opened.wait()
         await peer.gives(*(b"\x30\x05\x00\x01t\x00%d" % number for number in range(9)))
         raise EOFError
 
+    found: list[bytes | None] = []
     async with playing(broker) as url:
         with pytest.raises(Disconnected):  # noqa: PT012 - the loss ends the context
             async with Topics(url, "t").source(qos=0) as source:
                 assert isinstance(source, MqttSource)
+                opened.set()
                 while source._session.loss is None:  # noqa: ASYNC110 - the loss has come before anything is taken
                     await asyncio.sleep(0.01)
-                assert bodies(await take(source, 4)) == numbered(4)
-                assert bodies(await take(source, 5)) == numbered(5, 4)
+                found = bodies(await take(source, 4))
+                found += bodies(await take(source, 5))
                 await source.receive(1)
+        assert found == numbered(9)
 
 
 async def test_a_message_for_which_the_broker_ends_the_connection_is_found_and_refused() -> None:
@@ -495,3 +516,30 @@ async def test_a_message_for_which_the_broker_ends_the_connection_is_found_and_r
     assert final["uid-3"].verdict is Verdict.REJECTED
     assert "malformed packet (0x81)" in final["uid-3"].detail
     assert connections == 5, "two for each culprit, and one for the rest"
+
+
+async def test_after_a_connection_without_any_answer_messages_go_one_by_one_until_they_are_confirmed() -> None:
+    async def broker(answers: int, peer: Peer) -> None:
+        await peer.accepts()
+        for number in range(8):
+            message = mqtt.published(mqtt.Packet(mqtt.PUBLISH, 2, await peer.packet(mqtt.PUBLISH)))
+            if number >= answers:
+                raise EOFError
+            await peer.gives(mqtt.packet(mqtt.PUBACK, message.packet_id.to_bytes(2)))
+
+    async def room(past: Past, topics: Topics, count: int) -> int:
+        with contextlib.suppress(Disconnected):
+            async with topics.sink(past, messages=100) as sink:
+                room = await sink.room()
+                future = await sink.send(messages(count))
+                await asyncio.wait({future})
+                await asyncio.Event().wait()
+        return room
+
+    past = Past()
+    async with playing(partial(broker, 1), partial(broker, 0), partial(broker, 2), partial(broker, 0)) as url:
+        topics = Topics(url, "t")
+        assert await room(past, topics, 3) == 50
+        assert await room(past, topics, 3) == 50, "there was an answer, and the connection was lost for another reason"
+        assert await room(past, topics, 3) == 1, "there was none"
+        assert await room(past, topics, 1) == 1, "two of the three have been confirmed, one may be the culprit"

@@ -89,6 +89,13 @@ def test_no_identifier_is_given_while_it_is_taken(steps: list[tuple[int, int]]) 
             del taken[mid]
 
 
+def test_an_identifier_that_is_taken_is_passed_over() -> None:
+    mids = Mids()
+    mids.take(65_535, {})
+    assert list(mids.take(5, dict.fromkeys([1, 2, 5]))) == [3, 4, 6, 7, 8]
+    assert list(mids.take(2, dict.fromkeys([1, 2, 5]))) == [9, 10]
+
+
 def test_all_identifiers_can_be_taken_at_once() -> None:
     mids = Mids()
     mids.take(60_000, {})

@@ -22,7 +22,7 @@ def test_a_rival_is_suspected_after_many_quick_ends_in_a_row() -> None:
         assert str(fault).startswith(str(LOST))
 
 
-@pytest.mark.parametrize("calm", ["a long connection", "an explanation"])
+@pytest.mark.parametrize("calm", ["a long connection", "an explanation", "a suspected message"])
 def test_what_lasts_or_is_explained_begins_anew(calm: str) -> None:
     past = Past()
     for _ in range(3):
@@ -30,8 +30,12 @@ def test_what_lasts_or_is_explained_begins_anew(calm: str) -> None:
             assert past.ended(LOST, "client-1", 0.5) is LOST
         if calm == "a long connection":
             assert past.ended(LOST, "client-1", QUICK) is LOST
-        else:
+        elif calm == "an explanation":
             past.explained()
+        else:
+            past.suspects = 1
+            assert past.ended(LOST, "client-1", 0.5) is LOST
+            past.suspects = 0
 
 
 def test_a_warning_is_told_once() -> None:
