@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from bridge.message import Delivery, Message, Outcome, Receipt
+from config.names import Names
 
 
 class Source(Protocol):
@@ -114,3 +115,8 @@ class Place(NamedTuple):
     route: str
     messages: int
     size: int
+
+    @property
+    def names(self) -> Names:
+        """What the route is called at its brokers, where its settings do not say so."""
+        return Names(self.bridge, self.route, self.instance)

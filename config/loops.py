@@ -23,6 +23,9 @@ from config.templates import Template
 _WORD = "fedbridge-any-word"
 """What stands for a value that nobody knows: a legal topic, level of one, exchange and word of a routing key."""
 
+_LOOPBACK = ("127.0.0.1", "::1")
+"""Other names of localhost."""
+
 _ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
 _AGAIN = "this route would read again what it writes"
 
@@ -91,7 +94,11 @@ def _loop_through(
 
 
 def _places(broker: BrokerSettings) -> frozenset[tuple[str, int, str]]:
-    return frozenset((host.lower(), port, url.path) for url in broker.urls for host, port in url.addresses)
+    return frozenset((_host(host), port, url.path) for url in broker.urls for host, port in url.addresses)
+
+
+def _host(name: str) -> str:
+    return "localhost" if name in _LOOPBACK else name.lower()
 
 
 def _topics(source: KafkaSourceSettings) -> tuple[Sequence[str], Callable[[str], bool]]:

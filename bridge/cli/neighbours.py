@@ -8,6 +8,7 @@ from config import RouteSettings, Settings
 from config.amqp import AmqpSourceSettings
 from config.kafka import KafkaSourceSettings
 from config.loops import same_broker
+from config.names import Names
 from config.settings import SourceSettings
 
 _COPY = "for a copy of each, give one route two targets"
@@ -33,7 +34,8 @@ class _Read(NamedTuple):
 
 
 def _read(name: str, settings: Settings) -> _Read:
-    return _Read(name, settings.routes[name].source.settings, f"fedbridge.{settings.bridge.name}.{name}")
+    own = Names(settings.bridge.name, name, settings.bridge.instance).group
+    return _Read(name, settings.routes[name].source.settings, own)
 
 
 def _meet(one: RouteSettings, other: RouteSettings, settings: Settings) -> bool:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from bridge.errors import RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
-from bridge.templates import render_text
+from bridge.templates import lacking, render_text
 from config.amqp import AmqpSinkSettings
 from connectors.amqp.connection import Link
 from connectors.amqp.exchanges import Exchange
@@ -21,7 +21,6 @@ _DEFAULT: Final = "amq.default"  # what RabbitMQ calls the default exchange
 _REMEMBERED: Final = 10_000  # exchanges
 _NOT_FOUND, _ACCESS_REFUSED = 404, 403  # reply codes of AMQP 0-9-1
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
-_MISSING_FIELD: Final = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the target's template")
 
 
 class Destination(NamedTuple):
@@ -58,7 +57,9 @@ class Destinations:
         """Where a message goes, or the outcome it has without being sent."""
         exchange, key = self._exchange(message), self._key(message)
         if exchange is None or key is None:
-            return _MISSING_FIELD
+            template = self._settings.exchange if exchange is None else self._settings.routing_key
+            text = "the message has no routing key" if template is None else lacking(template, message)
+            return Outcome(Verdict.REJECTED, "missing_field", text)
         destination: Destination = _new(Destination, (exchange, key))
         if self._wrong:
             return self._known(exchange) or self._known(destination) or destination

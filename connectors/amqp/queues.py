@@ -187,5 +187,5 @@ class Queue:
 
 
 def _own_name(settings: AmqpSourceSettings, place: Place) -> str:
-    name = f"fedbridge.{place.bridge}.{place.route}"
+    name = place.names.group
     return f"{name}.{place.instance}-{secrets.token_hex(4)}" if settings.exclusive else name

@@ -64,7 +64,7 @@ def queue_pattern(end: End) -> str:
 
 def queue_name(end: End) -> str:
     """The name of the queue of an AMQP source; of a temporary one without a name, one that is never given."""
-    settings, own = end.settings, f"fedbridge.{end.place.bridge}.{end.place.route}"
+    settings, own = end.settings, end.place.names.group
     if not isinstance(settings, AmqpSourceSettings) or settings.queue is None:
         temporary = isinstance(settings, AmqpSourceSettings) and settings.exclusive
         return f"{own}.{end.place.instance}-{_NEVER}" if temporary else own

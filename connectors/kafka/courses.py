@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.errors import RouteFault
 from bridge.message import Message, Outcome, Verdict
-from bridge.templates import render_text
+from bridge.templates import lacking, render_text
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings, is_target
 from connectors.kafka.producer import Producer
 from connectors.kafka.topics import Course, Topics
-
-_MISSING_FIELD = Outcome(Verdict.REJECTED, "missing_field", "the message lacks a field of the topic's template")
 
 
 class Courses:
@@ -22,6 +20,7 @@ class Courses:
 
     def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings) -> None:
         self._broker = broker
+        self._template = settings.topic
         self._name = render_text(settings.topic)
         self._topics = Topics(create=settings.create)
         self.fixed = settings.topic.fixed
@@ -49,10 +48,15 @@ class Courses:
             return None
         return self._missing(self.fixed)
 
-    def course(self, producer: Producer, name: str | None) -> Course:
+    def lost(self, messages: Sequence[Message], positions: Sequence[int]) -> list[tuple[Course, Sequence[int]]]:
+        """Give the outcomes of the messages, by position, that lack what their topic is named after."""
+        return [
+            (Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, messages[position])), (position,))
+            for position in positions
+        ]
+
+    def course(self, producer: Producer, name: str) -> Course:
         """Where the messages of a name go, as last looked up."""
-        if name is None:
-            return _MISSING_FIELD
         if not is_target(name):
             return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
         target = self._topics.target(producer, name)

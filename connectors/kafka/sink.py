@@ -55,7 +55,7 @@ class KafkaSink:
 
     def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> None:
         self._broker = broker
-        self._client_id = f"fedbridge.{place.bridge}.{place.route}.{place.instance}"
+        self._client_id = f"fedbridge.{place.names.member}"
         self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages))
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
         self._packer = Packer(self._key)
@@ -146,7 +146,9 @@ class KafkaSink:
                         await self._courses.find(self._producer, unknown)
             if fault := self._courses.fault(self._producer):
                 self._lose(Disconnected(str(fault)))
-        return [(self._courses.course(self._producer, name), positions) for name, positions in names.items()]
+        courses = self._courses
+        charted = courses.lost(messages, names.get(None, ()))
+        return charted + [(courses.course(self._producer, name), at) for name, at in names.items() if name is not None]
 
     async def _open_producer(self, timeout: float) -> Producer:
         return await Producer.open(self._broker, self._client_id, timeout, answered=self._answered)

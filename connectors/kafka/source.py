@@ -84,7 +84,7 @@ class KafkaSource:
     ) -> None:
         self._broker = broker
         self._start = settings.start
-        self._group = settings.group or f"fedbridge.{place.bridge}.{place.route}"
+        self._group = settings.group or place.names.group
         self._place = place
         self._drain = drain
         self._ahead = max(1, place.size // _AHEAD)
@@ -101,8 +101,7 @@ class KafkaSource:
         self._loss: FedbridgeError | None = None
         self._lost: asyncio.Future[FedbridgeError] = asyncio.get_running_loop().create_future()
         events = Events(self._revoke, self._assign, self._lookout.doubt.set, self.lose)
-        name = f"{place.bridge}.{place.route}.{place.instance}"
-        member = Membership(self._group, name, place.instance, wanted.expression, claim)
+        member = Membership(self._group, place.names.member, place.instance, wanted.expression, claim)
         self._consumer = Consumer(broker, member, place.size, events)
 
     async def connected(self) -> None:

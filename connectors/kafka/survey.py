@@ -77,7 +77,7 @@ class _Look:
         else:
             names = settings.topics or []
         found += [await self._readable(name) for name in names]
-        group = settings.group or f"fedbridge.{end.place.bridge}.{end.place.route}"
+        group = settings.group or end.place.names.group
         code = (await self._producer.ask(HeartbeatRequest(group, _NO_GENERATION, ""))).error_code
         if code in _FORBIDDEN:
             text = f"{self._user} may not read as group {group}"

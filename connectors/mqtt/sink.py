@@ -45,7 +45,7 @@ async def open_sink(
     conflict if the broker has no retained messages or no QoS 1 and the route wants them; taken_over) or Disconnected;
     both also later, out of a body that is cancelled for it. Leaving makes every unresolved outcome UNKNOWN.
     """
-    name = f"fedbridge.{place.bridge}.{place.route}.{settings.name}.{place.instance}"
+    name = place.names.client_id_of(settings.name)
     past = past or Past()
     async with connected(broker, Terms(name, clean=True), past) as session:
         if session.version < 5:

@@ -40,7 +40,7 @@ async def open_source(
     conflict, taken_over) or Disconnected; both also later, out of a body that is cancelled for it: at once if what was
     read ahead comes again, else when all of that has been handed out.
     """
-    name = f"fedbridge.{place.bridge}.{place.route}.source.{place.instance}"
+    name = place.names.client_id
     expiry = math.ceil(settings.session_expiry)
     terms = Terms(settings.client_id or name, clean=False, expiry=expiry, window=min(MOST, place.messages))
     past = past or Past()

@@ -59,8 +59,8 @@ async def open_source(
 
 def member_of(settings: RedisSourceSettings, place: Place) -> Member:
     """The group and the consumer that a source is."""
-    group = settings.group or f"fedbridge.{place.bridge}.{place.route}"
-    return Member(group.encode(), (settings.consumer or place.instance).encode())
+    group = settings.group or place.names.group
+    return Member(group.encode(), (settings.consumer or place.names.consumer).encode())
 
 
 def place_of(broker: BrokerSettings) -> str:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from bridge.cli.demo.brokers import Brokers
+from tests.conftest import MakeTopic
 from tests.integration.amqp_source import pika_channel
 from tests.integration.kafka_source import Group, MakeGroup
+from tests.legs import Ends
 from tests.routes import Bridge
 
 
@@ -45,3 +48,9 @@ def bridge(tmp_path: Path) -> Iterator[Callable[[str], Bridge]]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def ends(brokers: Brokers, kafka_topic: MakeTopic, unique: str) -> Ends:
+    """Makes this test's ends of a leg."""
+    return Ends(brokers, kafka_topic, unique)

@@ -92,6 +92,7 @@ async def test_the_default_exchange_leads_to_the_queue_of_the_routing_key(
         )
     assert first is DELIVERED
     assert (lacking.verdict, lacking.reason) == (Verdict.REJECTED, "missing_field")
+    assert "the message lacks {header.queue}" in lacking.detail
     assert taken(channel, queue) == [b"0", b"1", b"2", b"3"]
 
 

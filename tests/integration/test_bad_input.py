@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 
 import pika
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from bridge.cli.demo.brokers import Brokers
 from bridge.cli.demo.kafka import Kafka
 from tests.conftest import MakeTopic
 from tests.ends import Queue, Topic, wait_found
+from tests.integration.kafka_source import publish as produce
 from tests.rights import GROUP, check_rights, forbid
 from tests.routes import Bridge, configuration, numbered, wait
 
@@ -77,3 +81,53 @@ to.amqp = {{ {arrived.target} }}
     assert "fedbridge.test.updates" in daemon.wait_state("failed")
     wait(lambda: daemon.metric('fedbridge_route_state{route="updates",state="failed"}') == 1, daemon.tail)
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("on_error", ["drop", "stop"])
+@pytest.mark.parametrize("known", [True, False], ids=["as the sink knows", "as only the broker knows"])
+async def test_a_record_over_the_brokers_limit_costs_its_neighbours_and_other_routes_nothing(
+    brokers: Brokers,
+    kafka_topic: MakeTopic,
+    kafka_admin: AIOKafkaAdminClient,
+    bridge: MakeBridge,
+    unique: str,
+    known: bool,
+    on_error: str,
+) -> None:
+    limit = {"max.message.bytes": "10000"}
+    origin = Topic(brokers.kafka_bootstrap, await kafka_topic())
+    target = Topic(brokers.kafka_bootstrap, await kafka_topic(config=limit if known else {}))
+    healthy = Queue(brokers.amqp_url, unique)
+    source = f"from.kafka = {origin.source}".replace(" }", ', group = "GROUP" }')
+    table = f"""
+[routes.updates]
+{source.replace("GROUP", unique)}
+to.kafka = {{ {target.target} }}
+on_error = "{on_error}"
+[routes.healthy]
+{source.replace("GROUP", f"{unique}-healthy")}
+to.amqp = {{ {healthy.target} }}
+"""
+    daemon = bridge(configuration(brokers.amqp_url, brokers.kafka_bootstrap, table))
+    await origin.fill(numbered(10))
+    await wait_found(target, 10)
+    if not known:  # a sink asks for the limit once
+        await kafka_admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, target.name, limit)])
+    large = "x" * 20_000
+    bodies = [body.encode() for body in (*numbered(10, first=10), large, *numbered(10, first=20))]
+    await produce(brokers.kafka_bootstrap, origin.name, bodies, linger_ms=100, max_batch_size=1 << 20)
+    assert await wait_found(healthy, 31) == [*numbered(20), large, *numbered(10, first=20)]
+    if on_error == "drop":
+        assert await wait_found(target, 30) == numbered(30)
+        wait(lambda: daemon.fates()["dropped"] == 1, daemon.tail)
+        daemon.wait_state("running")
+    else:
+        reason = daemon.wait_state("failed")
+        assert "too_large" in reason
+        assert target.name in reason
+    daemon.wait_state("running", "healthy")
+    assert daemon.stop() == 0
+    found = await target.found()
+    assert found == numbered(len(found)), "none is left out, none comes twice"
+    assert len(found) >= 20, "what came before it went through"
+    assert await origin.left(unique) == (0 if on_error == "drop" else 11), "it stays, with what is behind it"

@@ -224,6 +224,11 @@ def test_what_is_said_of_a_loop_through_mqtt() -> None:
         ("redis://h", "redis://H:6379/0", True),
         ("redis://h/1", "redis://h/01", True),
         ("redis://h/1", "redis://h/2", False),
+        ("kafka://localhost", "kafka://127.0.0.1:9092", True),
+        ("amqp://[::1]", "amqp://LocalHost/%2f", True),
+        ("kafka://127.0.0.1", "kafka://a,[::1]", True),
+        ("kafka://localhost:1", "kafka://127.0.0.1:2", False),
+        ("kafka://localhost", "kafka://a", False),
     ],
 )
 def test_two_entries_for_one_broker(one: object, other: object, same: bool) -> None:
