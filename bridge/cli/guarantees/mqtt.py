@@ -27,7 +27,10 @@ def reading(source: MqttSourceSettings, view: View) -> Iterator[Fact]:
     """What is promised of the messages of topics."""
     if source.qos == 1 and source.session_expiry:
         yield "delivery", view.promise("acknowledged")
-        again = "what the broker gives again has a new fedbridge-uid"
+        again = (
+            "what the broker gives again has a new fedbridge-uid, and Mosquitto gives more than that: it does not read the "
+            "last acknowledgements of a connection that broke"
+        )
         yield "duplicates", view.duplicates("a crash or lost connection", again)
         yield (
             "session",
