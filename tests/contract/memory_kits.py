@@ -7,13 +7,11 @@ from bridge.message import DELIVERED, Header, Message, Outcome, Verdict
 from bridge.ports import Place, Sink, Source
 from connectors import memory
 
-CANNOT: Mapping[str, str] = {}
-
 
 class MemorySourceKit:
     """A queue of the in-process broker."""
 
-    cannot = CANNOT
+    cannot: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self._broker = memory.MemoryBroker()
@@ -37,7 +35,9 @@ class MemorySourceKit:
 class MemorySinkKit:
     """Another queue of the in-process broker."""
 
-    cannot = CANNOT
+    cannot: Mapping[str, str] = {
+        "ten_thousand_in_bounded_memory": "its broker keeps the messages in the very process that is measured"
+    }
     refused = Message(b"refused", "uid-refused")
 
     def __init__(self) -> None:
