@@ -110,7 +110,10 @@ class MqttSource:
             past.subscribed, past.session_lost = None, True
         if session.version >= 5 or past.subscribed != set(filters):  # in 3.1.1 each brings all retained messages again
             codes = await session.subscribe(filters, settings.qos, _IF_NEW)
-            for topic, code in zip(filters, codes, strict=False):
+            if len(codes) != len(filters):
+                text = f"{session.broker}: not MQTT: an answer about {len(codes)} subscriptions to {len(filters)}"
+                raise Disconnected(text, "error")
+            for topic, code in zip(filters, codes, strict=True):
                 if code >= reasons.FAILURE:
                     raise reasons.refused_subscription(session.broker, code, topic, version=session.version)
                 if code < settings.qos:
