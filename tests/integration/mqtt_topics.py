@@ -269,28 +269,19 @@ async def playing(*scripts: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[
     """Play a broker, one script for each connection in turn, the last for all more; gives its URL."""
     left = list(scripts)
     failures: list[BaseException] = []
-    done: list[asyncio.Task[Any] | None] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        done.append(asyncio.current_task())
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = left.pop(0) if len(left) > 1 else left[0]
         try:
             await script(Peer(reader, writer))
             await reader.read()  # until the client goes
-        except (EOFError, ConnectionError):
+        except EOFError:
             pass
         except AssertionError as error:
             failures.append(error)
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        server.close()
-        for task in done:
-            if task is not None:
-                await asyncio.wait({task}, timeout=PATIENCE)
+    async with _serving(play) as url:
+        yield url
     for failure in failures:
         raise failure
 
@@ -300,19 +291,39 @@ async def speaking_311(url: str) -> AsyncIterator[str]:
     """Put something before a broker that refuses MQTT 5 as a broker of 3.1.1 does; gives its URL."""
     where = urlsplit(url)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            head = await reader.read(1 << 16)
-            if head[8] == 5:
-                writer.write(b"\x20\x02\x00\x01")
-            else:
-                inward, outward = await asyncio.open_connection(where.hostname, where.port)
-                outward.write(head)
-                await asyncio.gather(_copy(reader, outward), _copy(inward, writer))
-        writer.close()
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.read(1 << 16)
+        if head[8] == 5:
+            writer.write(b"\x20\x02\x00\x01")
+            return
+        inward, outward = await asyncio.open_connection(where.hostname, where.port)
+        outward.write(head)
+        await asyncio.gather(_copy(reader, outward), _copy(inward, writer))
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with _serving(pass_on) as old:
+        yield old
+
+
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _serving(serve: _Serve) -> AsyncIterator[str]:
+    """Serve connections to a port, whose URL this gives, and see every one of them end."""
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        with contextlib.suppress(ConnectionError):
+            await serve(reader, writer)
+        await _end(writer)
+
+    async with await asyncio.start_server(served, "127.0.0.1", 0) as server:
         yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server.close()
+        for task in tasks:
+            if task is not None:
+                await asyncio.wait({task}, timeout=PATIENCE)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -320,4 +331,10 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(1 << 16):
             writer.write(data)
             await writer.drain()
+    await _end(writer)
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
