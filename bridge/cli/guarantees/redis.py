@@ -41,7 +41,8 @@ def reading(source: RedisSourceSettings, view: View) -> Iterator[Fact]:
     yield (
         "trimmed",
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost",
+        "trimmed; a stream or group that goes while the bridge runs is made again, read from its beginning, and "
+        "counted as group_lost",
     )
 
 

@@ -177,7 +177,8 @@ def test_a_redis_group(tmp_path: Path, start: str, begins: str) -> None:
     ]
     assert facts(text, "trimmed") == [
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost"
+        "trimmed; a stream or group that goes while the bridge runs is made again, read from its beginning, and "
+        "counted as group_lost"
     ]
     assert facts(text, "order") == [
         "kafka: kept per key; without a key only within a partition, of messages from one stream of the source; "
