@@ -166,7 +166,8 @@ def test_a_redis_group(tmp_path: Path, start: str, begins: str) -> None:
     assert facts(text, "delivery") == ["at least once: acknowledged at redis only after main confirmed"]
     assert facts(text, "duplicates") == [
         "at most window.messages (4000) after a crash or lost connection, or when another consumer takes entries over; "
-        "what comes again has the same fedbridge-uid"
+        "what comes again has the same fedbridge-uid; a crash or failover of Redis itself brings again all that was "
+        "acknowledged since it last saved or replicated that, however much it is"
     ]
     assert facts(text, "group") == [
         "what another consumer has not touched for 90s is taken over; each replica needs a consumer's name of its own"
