@@ -32,6 +32,12 @@ class Group:
         """What it is called, for a person."""
         return self.member.group.decode(errors="replace")
 
+    @property
+    def reading(self) -> str:
+        """What it does, for a person."""
+        streams = ", ".join(ledger.stream for ledger in self.ledgers)
+        return f"reading stream {streams} as group {self.name}"
+
     def on_missed(self, missed: Callable[[str, int], None]) -> None:
         """As `bridge.ports.Source.on_missed`."""
         self._tell = missed
@@ -58,7 +64,7 @@ class Group:
             await self._create(start)
             (reply,) = await self._wire.ask(look)
         if isinstance(reply, Refused):
-            raise fault_of(reply, self._wire.broker, f"reading as group {self.name}")
+            raise fault_of(reply, self._wire.broker, self.reading)
         self._past.grouped.update(ledger.stream for ledger in self.ledgers)
 
     async def restore(self) -> None:
