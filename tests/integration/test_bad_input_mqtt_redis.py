@@ -299,9 +299,10 @@ async def test_ends_that_are_none_or_forbidden_fail_their_routes_alone(
 
 
 @pytest.mark.parametrize("more", ["", ", max_in_flight = 1"], ids=["the window", "one by one"])
-async def test_a_redis_without_memory_is_waited_for_and_nothing_doubles_or_changes_places(
+async def test_a_redis_without_memory_is_waited_for_and_nothing_doubles(
     brokers: Brokers, own_redis: Redis, bridge: MakeBridge, unique: str, more: str
 ) -> None:
+    """It refuses each command by itself, and may take a later one of a block, so that order takes one by one."""
     origin, healthy = Stream(brokers.redis_url, f"{unique}-in"), Stream(brokers.redis_url, f"{unique}-healthy")
     target = Stream(own_redis.url, f"{unique}-out")
     routes = f"""
@@ -330,8 +331,8 @@ to.redis = {{ {healthy.target} }}
         await client.config_set("maxmemory", 0)
         found = await wait_found(target, 400)
     daemon.wait_state("running")
-    assert len(found) == 400, "nothing doubles"
-    assert found == bodies
+    assert sorted(found) == bodies, "nothing doubles"
+    assert not more or found == bodies, "nothing changes places"
     assert daemon.stop() == 0
     assert await origin.left(GROUP) == 0
 
