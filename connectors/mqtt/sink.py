@@ -168,7 +168,7 @@ class MqttSink:
         for submission, group in groupby(pieces, itemgetter(0)):
             submission.settle_range(sorted([position for _, position in group]))
         if refused:
-            self._past.explained()  # Mosquitto 2.0.11 ends the connection behind a refusal where nothing may queue up
+            self._past.explained()  # Mosquitto before 2.0.22 ends the connection behind one if max_queued_messages is 0
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)
