@@ -77,6 +77,7 @@ class Session:
         self._granted: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._reading = True
+        self._reset = False
         self._changed = asyncio.Event()
 
     @property
@@ -220,6 +221,8 @@ class Session:
     def _readable(self) -> None:
         try:
             self._client.read()
+            while self._is_reset():
+                self._client.read()
         except BadPacket as error:
             self._client.drop()
             self.lose(Disconnected(f"{self.broker}: not MQTT: {error}", "error"))
@@ -227,6 +230,16 @@ class Session:
             if self._confirming is None:
                 self._confirming = self._loop.call_later(CONFIRM_WITHIN, self._confirm)
             self._stir()
+
+    def _is_reset(self) -> bool:
+        """Whether the broker has reset the connection, and its last bytes or the loss itself are still to be read.
+
+        uvloop calls a reader only once after a reset, and raises if it is then asked to call a writer.
+        """
+        if self._socket is None or not self._reading:
+            return False
+        self._reset = self._reset or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0  # is told once
+        return self._reset
 
     def _confirm(self) -> None:
         """Have the system confirm what was read.

@@ -82,7 +82,7 @@ async def test_a_mosquitto_without_memory_is_away_until_it_has_more_and_misses_n
     fan: MakeFan, broker_files: Files, source: str
 ) -> None:
     """Mosquitto 2.0.11 ends the connection then (0x80), and every new one before it has answered, subscribers' too."""
-    limit = "memory_limit 400000"
+    limit = "memory_limit 200000"
     with mosquitto(broker_files, limit) as full:
         its = await fan(source, full)
         await its.origin.fill(numbered(1000))
