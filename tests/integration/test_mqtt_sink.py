@@ -347,7 +347,7 @@ async def test_a_batch_that_is_all_refused_leaves_the_sink_as_it_was(topics: Top
         for _ in range(3):
             outcomes: list[Outcome] = await send(sink, messages(5))
             assert {outcome.reason for outcome in outcomes} == {"missing_field"}
-        assert await sink.room() == 500
+        assert await sink.room() == 250
 
 
 async def test_large_messages_arrive_whole_and_nothing_piles_up_behind_them(
