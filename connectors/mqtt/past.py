@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from bridge.errors import Disconnected, RouteFault
+from connectors.mqtt.suspects import Suspects
 
 QUICK: Final = 10.0
 """Seconds within which a connection that the broker has accepted ends quickly: a rival's pauses are shorter."""
@@ -24,8 +25,8 @@ class Past:
         """The topic filters of the session that the broker should have; None without one."""
         self.session_lost = False
         """Whether the broker had that session no more, and nobody has been told."""
-        self.suspects = 0
-        """How many messages are to be sent one by one: one of them may be why the broker ended the connection."""
+        self.suspects = Suspects()
+        """Which messages may be why the broker ended the connection."""
         self._ended = 0
         self._told: set[str] = set()
 
@@ -36,7 +37,7 @@ class Past:
         the other's connection again and again: then this one goes out of its way, and tries again slowly, since it
         cannot be sure. Where a message is suspected, that may be why.
         """
-        self._ended = self._ended + 1 if lasted < QUICK and not self.suspects else 0
+        self._ended = self._ended + 1 if lasted < QUICK and not self.suspects.count else 0
         if self._ended < MANY:
             return error
         return RouteFault(

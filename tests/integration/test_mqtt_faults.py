@@ -520,6 +520,60 @@ async def test_a_message_for_which_the_broker_ends_the_connection_is_found_and_r
     assert connections == 5, "two for each culprit, and one for the rest"
 
 
+async def test_a_message_for_which_the_broker_ends_the_connection_without_a_word_is_refused_in_the_end() -> None:
+    """So does Mosquitto for what it calls malformed; nothing behind such a message may wait for ever."""
+
+    async def broker(peer: Peer) -> None:
+        await peer.accepts()
+        while True:
+            message = mqtt.published(mqtt.Packet(mqtt.PUBLISH, 2, await peer.packet(mqtt.PUBLISH)))
+            if message.body == b"40":
+                raise EOFError
+            await peer.gives(mqtt.packet(mqtt.PUBACK, message.packet_id.to_bytes(2)))
+
+    past = Past()
+    async with playing(broker) as url:
+        topics = Topics(url, "t")
+        final = await work_off(lambda: topics.sink(past), messages(100))
+    refused = final.pop("uid-40")
+    assert (refused.verdict, refused.reason) == (Verdict.RETRY, "refused")
+    assert "nothing but this message" in refused.detail
+    assert list(final.values()) == [DELIVERED] * 99
+
+
+async def test_a_broker_that_ends_the_connection_as_not_authorized_may_mean_one_message() -> None:
+    """Without one on its way it is the route that may not do something."""
+
+    async def broker(peer: Peer) -> None:
+        await peer.accepts()
+        while True:
+            message = mqtt.published(mqtt.Packet(mqtt.PUBLISH, 2, await peer.packet(mqtt.PUBLISH)))
+            if message.body == b"3":
+                await peer.gives(mqtt.packet(mqtt.DISCONNECT, b"\x87"))
+                raise EOFError
+            await peer.gives(mqtt.packet(mqtt.PUBACK, message.packet_id.to_bytes(2)))
+
+    async def hostile(peer: Peer) -> None:
+        await peer.accepts()
+        await peer.gives(mqtt.packet(mqtt.DISCONNECT, b"\x87"))
+
+    past = Past()
+    async with playing(broker) as url:
+        topics = Topics(url, "t")
+        with pytest.raises(Disconnected, match="not authorized") as loss:  # noqa: PT012 - the loss ends the context
+            async with topics.sink(past) as sink:
+                await sink.send(messages(9))
+                await asyncio.Event().wait()
+        assert loss.value.reason == "error"
+        final = await work_off(lambda: topics.sink(past), messages(6, 3))
+    assert [outcome.reason for _, outcome in sorted(final.items())] == ["forbidden", *[""] * 5]
+    assert final["uid-3"].verdict is Verdict.REJECTED
+    async with playing(hostile) as url:
+        fault = await failure(Topics(url, "t").sink())
+    assert isinstance(fault, RouteFault)
+    assert fault.reason == "forbidden"
+
+
 async def test_after_a_connection_without_any_answer_messages_go_one_by_one_until_they_are_confirmed() -> None:
     async def broker(answers: int, peer: Peer) -> None:
         await peer.accepts()

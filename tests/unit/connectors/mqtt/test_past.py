@@ -33,9 +33,9 @@ def test_what_lasts_or_is_explained_begins_anew(calm: str) -> None:
         elif calm == "an explanation":
             past.explained()
         else:
-            past.suspects = 1
+            past.suspects.count = 1
             assert past.ended(LOST, "client-1", 0.5) is LOST
-            past.suspects = 0
+            past.suspects.count = 0
 
 
 def test_a_warning_is_told_once() -> None:
