@@ -15,7 +15,7 @@ from typing import Never, TypeAlias, TypeVar
 from bridge.errors import Disconnected, FedbridgeError, RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from config.amqp import AmqpSinkSettings
 from config.brokers import BrokerSettings
@@ -74,7 +74,7 @@ class AmqpSink:
         self._exchange = destinations.exchange(destinations.fixed) if destinations.fixed else None
         self._missing = False
         self._mending = False
-        self._sends = Sends(limit)
+        self._sends = Sends(limit, STEADY)
 
     @property
     def waiting(self) -> str | None:
@@ -89,7 +89,7 @@ class AmqpSink:
         await self._line.reopen()
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, `max_in_flight` at most."""
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss

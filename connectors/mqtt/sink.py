@@ -11,7 +11,7 @@ from typing import Final, Never, TypeAlias
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings
@@ -82,7 +82,7 @@ class MqttSink:
         self._window = min(settings.max_in_flight or place.messages, place.messages)
         if self._confirms:
             self._window = min(self._window, limits.receive_maximum)
-        self._sends = Sends(self._window)
+        self._sends = Sends(self._window, STEADY)
         self._mids = Mids()
         self._flying: dict[int, _Piece] = {}
         self._unwritten: deque[_Written] = deque()  # at QoS 0
@@ -93,7 +93,7 @@ class MqttSink:
         session.publishing = lambda: bool(self._flying)
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and the window are unconfirmed.
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, the window at most.
 
         It is half of the window at most, so that another half is on its way meanwhile: brokers allow few in flight, and
         a send of all of them would have its last confirmation before the next begins.
@@ -167,7 +167,7 @@ class MqttSink:
         for submission, group in groupby(pieces, itemgetter(0)):
             submission.settle_range(sorted([position for _, position in group]))
         if refused:
-            self._past.explained()  # Mosquitto 2.0.11 ends the connection behind a refusal where nothing may queue up
+            self._past.explained()  # Mosquitto before 2.0.22 ends the connection behind one if max_queued_messages is 0
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)

@@ -12,7 +12,7 @@ from typing import Final, Never
 from bridge.errors import Disconnected, FedbridgeError, RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from bridge.templates import Bytes, lacking, render_bytes
 from config.brokers import BrokerSettings
@@ -63,7 +63,7 @@ class RedisSink:
         self._template = settings.stream
         self._stream: Bytes = render_bytes(settings.stream)
         self._encoder = Encoder(settings.max_length)
-        self._sends = Sends(limit)
+        self._sends = Sends(limit, STEADY)
         self._fault: RouteFault | None = None
         self._blocks = 0  # on their way
         wire.on_loss(self.lose)
@@ -87,7 +87,7 @@ class RedisSink:
                 raise fault_of(Refused(f"WRONGTYPE it is a {kind.decode()}"), self._wire.broker, doing)
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, `max_in_flight` at most."""
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
