@@ -101,7 +101,7 @@ class MqttSink:
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
-            room = self._past.suspects.room(self._sends.room, self._window)
+            room = self._past.suspects.room(self._sends.room, idle=self._sends.idle)
             if room > 0 and self._session.unwritten <= UNWRITTEN:
                 return min(room, max(1, self._window // 2))
             await self._sends.news()

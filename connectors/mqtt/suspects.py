@@ -28,11 +28,14 @@ class Suspects:
         self._alone = ""  # the uid of who was alone when the connection ended without a word
         self._ends = 0
 
-    def room(self, room: int, window: int) -> int:
-        """Give how many messages may be sent where there is so much room: parts of suspects go one after the other."""
+    def room(self, room: int, *, idle: bool) -> int:
+        """Give how many messages may be sent where there is so much room, and `idle` says that none is on its way.
+
+        Parts of suspects go one after the other.
+        """
         if not self.count:
             return room
-        return min(room, self._at_once) if room == window else 0
+        return min(room, self._at_once) if idle else 0
 
     def answered(self, count: int) -> None:
         """Take it that the broker has answered so many messages."""

@@ -12,7 +12,7 @@ def connect(suspects: Suspects, queue: list[str], culprit: str, window: int, *, 
     answered, trips = False, 0
     while queue:
         trips += 1
-        sent = queue[: suspects.room(window, window)]
+        sent = queue[: suspects.room(window, idle=True)]
         if culprit in sent:  # what was sent before it in the same part was answered, or at least read
             before = sent.index(culprit)
             suspects.answered(before)
@@ -45,7 +45,7 @@ def test_of_4000_one_is_found_on_the_fourth_connection_even_where_nothing_is_ans
     suspects = Suspects()
     rooms = []
     for count in (4000, 250, 15, 1):
-        rooms.append(suspects.room(4000, 4000))
+        rooms.append(suspects.room(4000, idle=True))
         blamed = suspects.ended([str(number) for number in range(count)], told=True, answered=False)
     assert rooms == [4000, 250, 15, 1]
     assert blamed
@@ -54,11 +54,11 @@ def test_of_4000_one_is_found_on_the_fourth_connection_even_where_nothing_is_ans
 def test_parts_are_sent_one_after_the_other_until_all_suspects_are_answered() -> None:
     suspects = Suspects()
     assert not suspects.ended([str(number) for number in range(100)], told=False, answered=False)
-    assert (suspects.room(200, 200), suspects.room(199, 200), suspects.room(2, 2)) == (6, 0, 2)
+    assert (suspects.room(200, idle=True), suspects.room(199, idle=False), suspects.room(2, idle=True)) == (6, 0, 2)
     suspects.answered(99)
-    assert suspects.room(200, 200) == 6
+    assert suspects.room(200, idle=True) == 6
     suspects.answered(7)
-    assert (suspects.room(200, 200), suspects.room(199, 200)) == (200, 199)
+    assert (suspects.room(200, idle=True), suspects.room(199, idle=False)) == (200, 199)
 
 
 def test_a_connection_that_ends_without_a_word_after_answers_is_nobodys_fault() -> None:
