@@ -25,6 +25,8 @@ class Past:
         """The topic filters of the session that the broker should have; None without one."""
         self.session_lost = False
         """Whether the broker had that session no more, and nobody has been told."""
+        self.spoke_5 = False
+        """Whether the broker has ever answered in MQTT 5."""
         self.suspects = Suspects()
         """Which messages may be why the broker ended the connection."""
         self._ended = 0

@@ -151,6 +151,14 @@ def broken(broker: str, code: int) -> Disconnected:
     return Disconnected(f"{broker}: the connection was lost")
 
 
+def unspoken(broker: str, reason: str) -> Disconnected:
+    """Make the error of a broker that has accepted neither version; `reason` is that of the last attempt."""
+    if reason == "lost":
+        text = "it ended the connection without a word when asked for MQTT 5, and when asked for 3.1.1"
+        return Disconnected(f"{broker}: {text}: is it a broker of MQTT?", "lost")
+    return Disconnected(f"{broker}: it speaks neither MQTT 5 nor 3.1.1", "refused")
+
+
 def refused_subscription(broker: str, code: int, topic: str, *, version: int) -> RouteFault | Disconnected:
     """Make the error of a topic filter that was not granted, by its code in the SUBACK."""
     if code == 0x87 or version < 5:  # 3.1.1 has one code for everything

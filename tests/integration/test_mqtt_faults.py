@@ -316,13 +316,50 @@ async def test_a_refused_connection_is_what_its_code_says(code: int, reason: str
     assert "its own words" in str(error)
 
 
-async def test_a_broker_of_no_known_version_is_a_lost_connection() -> None:
+async def test_a_broker_of_no_known_version_says_so() -> None:
     async def broker(peer: Peer) -> None:
         await peer.packet(mqtt.CONNECT)
         await peer.gives(b"\x20\x02\x00\x01")
 
     async with playing(broker) as url:
-        assert isinstance(await failure(Topics(url, "t").source()), Disconnected)
+        error = await failure(Topics(url, "t").source())
+    assert isinstance(error, Disconnected)
+    assert (str(error), error.reason) == (f"{url}: it speaks neither MQTT 5 nor 3.1.1", "refused")
+
+
+async def test_what_ends_each_connection_without_a_word_is_asked_in_both_versions_and_told_of() -> None:
+    levels: list[int] = []
+
+    async def broker(peer: Peer) -> None:
+        levels.append((await peer.packet(mqtt.CONNECT))[6])
+        raise EOFError
+
+    async with playing(broker) as url:
+        error = await failure(Topics(url, "t").sink())
+    assert isinstance(error, Disconnected)
+    assert error.reason == "lost"
+    assert "without a word when asked for MQTT 5, and when asked for 3.1.1" in str(error)
+    assert levels == [5, 4]
+
+
+async def test_a_broker_that_has_spoken_mqtt_5_is_never_asked_for_less() -> None:
+    """It may be about to stop: properties would be lost until the next connection."""
+    levels: list[int] = []
+
+    async def accepting(peer: Peer) -> None:
+        levels.append((await peer.accepts())[6])
+
+    async def leaving(peer: Peer) -> None:
+        levels.append((await peer.packet(mqtt.CONNECT))[6])
+        raise EOFError
+
+    past = Past()
+    async with playing(accepting, leaving) as url:
+        topics = Topics(url, "t")
+        async with topics.sink(past):
+            pass
+        assert isinstance(await failure(topics.sink(past)), Disconnected)
+    assert levels == [5, 5]
 
 
 @pytest.mark.parametrize(
