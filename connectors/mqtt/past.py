@@ -14,8 +14,6 @@ QUICK: Final = 10.0
 MANY: Final = 4
 """Connections in a row that ended quickly and without a word, until another client is suspected."""
 
-_log = structlog.get_logger(__name__)
-
 
 class Past:
     """The memory of a source or a sink, made once for as long as the bridge runs."""
@@ -29,6 +27,7 @@ class Past:
         """Whether the broker has ever answered in MQTT 5."""
         self.suspects = Suspects()
         """Which messages may be why the broker ended the connection."""
+        self._log = structlog.get_logger()
         self._ended = 0
         self._told: set[str] = set()
 
@@ -56,4 +55,4 @@ class Past:
         """Write a warning to the log, unless it was written before."""
         if text not in self._told:
             self._told.add(text)
-            _log.warning(text, broker=broker, client_id=client_id)
+            self._log.warning(text, broker=broker, client_id=client_id)
