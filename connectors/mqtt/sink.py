@@ -10,6 +10,7 @@ from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome
+from bridge.paths import Guard
 from bridge.ports import Place, Sink
 from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
@@ -17,7 +18,7 @@ from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings
 from connectors.mqtt import reasons
 from connectors.mqtt.codec import Encoder
-from connectors.mqtt.connection import connected
+from connectors.mqtt.connection import connected, identity_of
 from connectors.mqtt.packer import Mids, Packer
 from connectors.mqtt.past import Past
 from connectors.mqtt.session import TICK, Session
@@ -51,7 +52,7 @@ async def open_sink(
         if session.version < 5:
             past.tell_once(_COST, session.broker, session.client_id)
         _check(session, settings, past)
-        sink = MqttSink(session, settings, place, past)
+        sink = MqttSink(session, settings, place, past, place.guard(broker, identity_of(broker)))
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -71,14 +72,14 @@ class MqttSink:
 
     waiting = None
 
-    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past) -> None:
+    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past, guard: Guard) -> None:
         self._session = session
         self._past = past
         self._confirms = settings.qos > 0
         limits = session.limits
         retain = settings.retain if limits.retain else False
         encoder = Encoder(settings.qos, retain, limits.packet, properties=session.version >= 5)
-        self._packer = Packer(settings.topic, encoder)
+        self._packer = Packer(settings.topic, encoder, guard)
         self._window = min(settings.max_in_flight or place.messages, place.messages)
         if self._confirms:
             self._window = min(self._window, limits.receive_maximum)
