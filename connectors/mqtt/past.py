@@ -43,7 +43,8 @@ class Past:
             return error
         return RouteFault(
             f"{error}, {self._ended} times in a row soon after it was made: it seems that another client connects as "
-            f"{client_id}; give each replica an instance of its own, or end the other client",
+            f"{client_id}; give each replica an instance of its own, or end the other client; if there is none, the "
+            "broker's log may say which packet it ended the connection for",
             "taken_over",
         )
 

@@ -12,8 +12,8 @@ GONE = (
     "nowhere else: it is worked off, and LOST if the bridge ends before that"
 )
 STOP = (
-    "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up to a window "
-    "(4000 messages), and little where the targets keep up"
+    "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up to a "
+    "window (4000 messages), and little where the targets keep up"
 )
 CLIENT = "client fedbridge.fedbridge.x.source.node"
 

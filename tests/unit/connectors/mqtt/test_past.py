@@ -19,6 +19,7 @@ def test_a_rival_is_suspected_after_many_quick_ends_in_a_row() -> None:
         assert (fault.reason, fault.final) == ("taken_over", False)
         assert f"{count} times in a row" in str(fault)
         assert "client-1" in str(fault)
+        assert "if there is none, the broker's log may say" in str(fault), "at QoS 0 a message may be why"
         assert str(fault).startswith(str(LOST))
 
 
