@@ -29,12 +29,13 @@ class Streams(NamedTuple):
         messages: int = 4000,
         size: int = 1 << 25,
         broker: dict[str, Any] | None = None,
+        past: redis.Past | None = None,
         **table: Any,
     ) -> AbstractAsyncContextManager[Source]:
         """Open a source; `table` are keys of `from.redis`, `broker` those of the broker."""
         settings = RedisSourceSettings.model_validate({"streams": [self.name], "group": "group", **table})
         place = Place("test", instance, self.name, messages, size)
-        return redis.open_source(self._broker(broker), settings, place, lag_every=0.1)
+        return redis.open_source(self._broker(broker), settings, place, past, lag_every=0.1)
 
     def sink(
         self, stream: str | None = None, messages: int = 4000, broker: dict[str, Any] | None = None, **table: Any
@@ -119,10 +120,15 @@ def named(bodies: Iterable[bytes], **more: Any) -> list[Message]:
 
 
 async def send(sink: Sink, messages: Sequence[Message]) -> Sequence[Outcome]:
-    """Send messages at once and give their outcomes."""
+    """Send messages, as many at once as there is room for, and give their outcomes."""
+    sending: list[asyncio.Future[Sequence[Outcome]]] = []
+    left = messages
     async with asyncio.timeout(PATIENCE):
-        assert await sink.room() >= len(messages)
-        return await (await sink.send(messages))
+        while left:
+            room = await sink.room()
+            sending.append(await sink.send(left[:room]))
+            left = left[room:]
+        return [outcome for future in sending for outcome in await future]
 
 
 async def bodies(client: Client, stream: str) -> list[bytes]:

@@ -45,6 +45,11 @@ def reading(source: MqttSourceSettings, view: View) -> Iterator[Fact]:
         else:
             yield "delivery", f"nothing is acknowledged at {view.broker}; NOT at least once, since:"
             yield "qos", f"0: the broker gives a message once and forgets it: {TEMPORARY}"
+        yield (
+            "stop",
+            "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up "
+            f"to a window ({view.window} messages), and little where the targets keep up",
+        )
         yield "duplicates", view.duplicates(f"a lost connection to {view.targets}")
     yield from _of_the_subscription(source)
 
@@ -64,7 +69,8 @@ def _of_the_subscription(source: MqttSourceSettings) -> Iterator[Fact]:
     yield (
         "limits",
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
-        "max_queued_messages (1000) without a word; set it to 0 there",
+        "max_queued_messages (1000) without a word; set it to 1000000 there (0 is no limit, but before 2.0.22 it then "
+        "ends connections)",
     )
     yield (
         "mqtt 3.1.1",
