@@ -123,6 +123,29 @@ def test_where_the_window_of_bytes_is_full_messages_are_given_though_none_is_gon
     assert (made.take(9)[0], stub.reading) == ([], True)
 
 
+def test_an_overrun_reads_on_and_drops_what_does_not_fit() -> None:
+    made, stub = inbox(size=100)
+    arrive(made, stub, packets(1, 10))
+    with made.overrun():
+        assert stub.reading
+        assert not made.dropped
+        arrive(made, stub, packets(11, 5))
+        assert made.dropped
+    assert not stub.reading
+    made.take(100)
+    made.settle(10)
+    arrive(made, stub, packets(16, 1))
+    assert made.take(100) == ([], 11), "what comes behind a gap would be taken for what is missing"
+
+
+def test_an_overrun_that_fits_drops_nothing() -> None:
+    made, stub = inbox(size=100)
+    with made.overrun():
+        arrive(made, stub, packets(1, 5))
+    assert not made.dropped
+    assert made.take(100)[0] == packets(1, 5)
+
+
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(1, 8), st.integers(0, 100), st.booleans()), max_size=30))
 def test_whatever_happens_order_and_counts_hold(steps: list[tuple[int, int, int, bool]]) -> None:
     """Each step: so many arrive if anybody reads, so many are asked for, a share of what is out is settled, and perhaps
