@@ -212,6 +212,9 @@ class Lane:
         if verdict is Verdict.REJECTED and outcome.reason == UNROUTABLE and self._holds_unroutable:
             verdict = Verdict.HOLD
         self._meters.setback(verdict, outcome.reason)
+        if verdict is Verdict.FILTERED:
+            batch.ended(position, Fate.FILTERED)
+            return
         if verdict is Verdict.RETRY:
             parcel = parcel._replace(refusals=parcel.refusals + 1)
             if parcel.refusals > self._retry.refusals:

@@ -125,6 +125,8 @@ class Verdict(Enum):
     """Sent, and no answer came: the sink is opened anew and the message sent again with the same uid."""
     REJECTED = "rejected"
     """Never: returned, too large, unencodable, forbidden."""
+    FILTERED = "filtered"
+    """Not wanted, so that it was not sent: no fault of anybody's."""
 
 
 class Outcome(NamedTuple):

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from bridge.filters import compile_filter
 from bridge.findings import End, Tell
+from bridge.mapping import Rules
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
+from bridge.rules import compile_rules
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings
@@ -45,6 +48,7 @@ def _plan(settings: Settings, name: str, route: RouteSettings) -> RoutePlan:
             route.retry,
             route.on_error,
             route.unroutable,
+            Rules(compile_filter(route.filter), compile_rules(route.map)),
         ),
         _source(settings, route.source.settings, place),
         {target.name: _sink(settings, target, place) for target in targets},
