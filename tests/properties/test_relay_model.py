@@ -77,6 +77,10 @@ def let_one_sinks_outcome_hide_anothers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Batch, "__init__", one_sink)
 
 
+def take_for_filtered_what_one_sink_filtered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Batch, "_filtered_by_all", lambda batch, position, sinks: True)
+
+
 def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
     conclude = Relay._conclude
     receive = Relay._receive
@@ -106,6 +110,7 @@ def count_nothing_that_was_missed(patch: pytest.MonkeyPatch) -> None:
         forget_the_unconfirmed_on_reconnect,
         resend_out_of_order,
         let_one_sinks_outcome_hide_anothers,
+        take_for_filtered_what_one_sink_filtered,
         settle_a_stale_epoch,
         count_nothing_that_was_missed,
     ],

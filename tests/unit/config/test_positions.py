@@ -1,5 +1,6 @@
 """Positions of keys in TOML."""
 
+import json
 import tomllib
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.positions import index
+from config.positions import Position, Text, index, inside
 
 DOCUMENT = """\
 title = "x"
@@ -72,3 +73,36 @@ def test_what_is_there_twice() -> None:
 @given(st.text(st.sampled_from("[]{}=.,\"'#\n ab1\\u") | st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_no_text_upsets_it(text: str) -> None:
     index(text)
+
+
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t\"\\é😀'")
+
+
+def basic(text: str) -> str:
+    return json.dumps(text).replace("\x7f", "\\u007f") if text.isascii() else json.dumps(text, ensure_ascii=False)
+
+
+@given(st.text(CHARACTERS, max_size=12), st.data())
+def test_a_character_of_a_text_is_found_where_it_is_written(text: str, data: st.DataObject) -> None:
+    """What is written up to the place that was found stands for what is before the character."""
+    text = text.replace("$", "")
+    ways = [basic(text), '"""\n' + basic(text)[1:-1].replace("\\n", "\n") + '"""']
+    if not {"\n", "'"} & set(text):
+        ways.append(f"'{text}'")
+    ways.append(f'"""{basic(text)[1:-1]}"""'.replace("a", "\\\n \n  a"))
+    raw = data.draw(st.sampled_from(ways))
+    document = f"x = 1\na.b = [{raw}] # é"
+    assert tomllib.loads(document)["a"]["b"] == [text]
+    written = index(document).texts["a", "b", 0]
+    assert written == Text(Position(2, 8), raw)
+    offset = data.draw(st.integers(0, len(text)))
+    place = inside(written, offset)
+    assert place is not None
+    lines = document.split("\n")
+    before = "\n".join([*lines[1 : place.line - 1], lines[place.line - 1][: place.column - 1]])
+    closing = raw[:3] if raw[:3] == '"""' else raw[0]
+    assert tomllib.loads(f"{before}{closing}]")["a"]["b"] == [text[:offset]]
+
+
+def test_of_a_text_with_references_no_place_is_told() -> None:
+    assert inside(Text(Position(1, 1), "'a$$b'"), 1) is None
