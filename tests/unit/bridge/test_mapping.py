@@ -31,7 +31,7 @@ def test_what_is_not_wanted_is_filtered_and_what_cannot_be_mapped_refused_each_a
         return message._replace(key=b"new")
 
     others = [Message(b"body", uid) for uid in ("unwanted", "poor", "unclear")]
-    given = [GOOD, others[0], BAD, others[1], GOOD, others[2]]
+    given: list[Message | Undecodable] = [GOOD, others[0], BAD, others[1], GOOD, others[2]]
     messages, refusals = map_batch([Delivery(each, 1, 4) for each in given], Rules(wanted, changed))
     assert refusals == [
         Refusal(1, Outcome(Verdict.FILTERED, "filter")),

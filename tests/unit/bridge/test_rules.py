@@ -173,7 +173,7 @@ def test_the_bridges_own_headers_are_left_alone() -> None:
     own = MESSAGE._replace(headers=(("fedbridge-uid", "string", "1"), ("a", "string", "2")))
     assert mapped(own, remove=["header.*"]).headers == (own.headers[0],)
     assert mapped(own, rename={"header.*": "header.x-*"}).headers == (own.headers[0], ("x-a", "string", "2"))
-    headers = (("x-fedbridge-uid", "string", "1"),)
+    headers: tuple[Header, ...] = (("x-fedbridge-uid", "string", "1"),)
     rules = compile_rules(MapSettings.model_validate({"rename": {"header.x-*": "header.*"}}))
     assert rules is not None
     with pytest.raises(Unmappable, match="'fedbridge-uid', which is the bridge's own") as caught:
@@ -339,7 +339,7 @@ def rename(state: State, table: dict[str, str]) -> State:
             if match is None or at in renamed or header[0].startswith(RESERVED):
                 continue
             if to_header:
-                slots[at] = [(new[7:].replace("*", *match.groups()) if "*" in new else new[7:], *header[1:])]
+                slots[at] = [(new[7:].replace("*", "".join(match.groups())), *header[1:])]
             elif header[2] is None or new in taken:
                 continue
             else:
