@@ -127,7 +127,7 @@ async def test_what_kafka_brought_is_changed_even_where_it_would_pass_unread(
     wait(lambda: daemon.fates()["delivered"] == 50, lambda: f"50, not {daemon.fates()}\n{daemon.tail()}")
     async with redis.asyncio.from_url(stream.url, decode_responses=True) as client:
         entries: list[Any] = [fields for _, fields in await client.xrange(stream.name) or ()]
-    assert [(fields["body"], fields["key"], fields["tenant"]) for fields in entries] == [
+    assert [(fields["body"], fields["key"], fields["h:tenant"]) for fields in entries] == [
         (body, "acme", "acme") for body in numbered(50)
     ]
 
