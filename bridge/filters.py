@@ -1,14 +1,16 @@
 """`filter` compiled into a function of a message: a condition in CEL, evaluated by a package that is an extra."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 import orjson
 
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Type, Value
-from config.conditions import ERRORS, kind, names_in, said
+from config.conditions import ERRORS, kind, members, names_in, said
 
 Condition: TypeAlias = Callable[[Message], bool]
 """Says whether a message is to be relayed; raises Unmappable, reason bad_filter, where it cannot say."""
@@ -25,7 +27,7 @@ def compile_filter(text: str | None) -> Condition | None:
     import cel  # noqa: PLC0415 - the package is loaded only where a filter is
 
     program = cel.compile(text)
-    readers = [(name, _READERS[name]) for name in sorted(names_in(text))]
+    readers = [(name, _reader(name, text)) for name in sorted(names_in(text))]
 
     def wanted(message: Message) -> bool:
         try:
@@ -37,6 +39,12 @@ def compile_filter(text: str | None) -> Condition | None:
         raise Unmappable(f"the filter gave {kind(found)}, not true or false", "bad_filter")
 
     return wanted
+
+
+def _reader(name: str, text: str) -> Callable[[Message], Any]:
+    """How a name is read for a condition: of headers and properties only what it looks at, where that is known."""
+    looked_at = members(text, name) if name in _SOME else None
+    return _READERS[name] if looked_at is None else partial(_SOME[name], looked_at)
 
 
 def _text(text: str) -> str:
@@ -82,11 +90,30 @@ def _headers(message: Message) -> dict[str, Any]:
     return found
 
 
+def _some_properties(names: Set[str], message: Message) -> dict[str, Any]:
+    given = cast("Mapping[str, Any]", message.properties)
+    found = {}
+    for name in names:
+        value = given.get(name)
+        if value is not None:
+            found[name] = _text(value) if isinstance(value, str) else value
+    return found
+
+
+def _some_headers(names: Set[str], message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, type_, value in message.headers:
+        known = name if name.isascii() else _text(name)
+        if known in names and known not in found:
+            found[known] = _plain(type_, value)
+    return found
+
+
 def _plain(type_: Type, value: Value) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Decimal):
-        return float(value)
+        return math.nan if value.is_nan() else float(value)  # a signalling NaN has no float
     if type_ == "table":
         return {_text(name): _plain(inner, item) for name, inner, item in cast("tuple[Header, ...]", value)}
     if type_ == "array":
@@ -94,6 +121,10 @@ def _plain(type_: Type, value: Value) -> Any:
     return value
 
 
+_SOME: Final[Mapping[str, Callable[[Set[str], Message], dict[str, Any]]]] = {
+    "headers": _some_headers,
+    "properties": _some_properties,
+}
 _READERS: Final[Mapping[str, Callable[[Message], Any]]] = {
     "address": lambda message: _text(message.address),
     "exchange": lambda message: None if message.exchange is None else _text(message.exchange),

@@ -84,6 +84,9 @@ _STRING = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_SELECTED = re.compile(r"\s*\.\s*(?P<name>[A-Za-z_]\w*+)(?!\s*\()")
+_INDEXED = re.compile(r"""\s*\[\s*(?P<quote>["'])(?P<name>[^"'\\\n]*)(?P=quote)\s*\]""")
+_ASKED = re.compile(r"""(?:\A|[(\[&|?:,])\s*(?P<quote>["'])(?P<name>[^"'\\\n]*)(?P=quote)\s+in\s*\Z""")
 _PROBLEM = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _MISFIT = "an operation does not fit the types of its values, such as text compared with a number"
 
@@ -119,6 +122,23 @@ def failure(text: str) -> str | None:
 def names_in(text: str) -> frozenset[str]:
     """The names of SAMPLE that an expression uses, which is right."""
     return frozenset(_package().compile(text).variables()) & SAMPLE.keys()
+
+
+def members(text: str, root: str) -> frozenset[str] | None:
+    """The members of `headers` or `properties` that an expression, which is right, may look at; None: any.
+
+    They are what stands behind the dot or in brackets, or in quotes before `in`.
+    """
+    code = _without_strings(text)
+    found: set[str] = set()
+    for use in re.finditer(rf"(?<![\w.]){root}(?!\w)", code):
+        match = (
+            _SELECTED.match(code, use.end()) or _INDEXED.match(text, use.end()) or _ASKED.search(text, 0, use.start())
+        )
+        if match is None:
+            return None
+        found.add(match["name"])
+    return frozenset(found)
 
 
 def said(error: Exception) -> str:

@@ -128,6 +128,20 @@ def test_no_value_of_a_header_and_no_body_breaks_a_filter(typed: list[tuple[Any,
     assert judged(f"size(headers) == {len(typed)} && (body == null || size(body) >= 0) && json == json", message)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["a", "b-c", "d\udcff"]), values), max_size=4))
+def test_what_is_read_of_the_headers_alone_judges_as_all_of_them(headers: list[tuple[str, tuple[Any, Any]]]) -> None:
+    message = Message(b"", "uid", headers=tuple((name, *typed) for name, typed in headers))
+    for text in ("'a' in headers", "has(headers.a) ? 'b-c' in headers : headers['b-c'] == null"):
+        whole = f"({text}) && size(headers) >= 0"
+        results = []
+        for each in (text, whole):
+            try:
+                results.append(str(judged(each, message)))
+            except Unmappable as error:
+                results.append(str(error))
+        assert results[0] == results[1]
+
+
 def test_json_of_any_depth_is_judged() -> None:
     for depth in (1000, 100_000):
         assert judged("json == null || size(json) == 1", Message(b"[" * depth + b"1" + b"]" * depth, "uid"))

@@ -7,7 +7,7 @@ from typing import Any
 import cel
 import pytest
 
-from config.conditions import FUNCTIONS, SAMPLE, failure
+from config.conditions import FUNCTIONS, SAMPLE, failure, members
 from config.mapping import PROPERTIES
 from tests.unit.config.configurations import BROKERS, VALID, loads, problems
 
@@ -138,3 +138,28 @@ def test_the_sample_has_every_property_and_the_functions_are_there() -> None:
     for name in FUNCTIONS:
         of_time = f"timestamp('2026-01-01T00:00:00Z').{name}()"
         cel.evaluate(of_time if name.startswith("get") else calls.get(name, f"{name}('1')"))
+
+
+@pytest.mark.parametrize(
+    ("text", "looked_at"),
+    [
+        ("uid == 'headers.a'", frozenset()),
+        (
+            "headers.region == 'a' || headers['b-c'] == 1 && has( headers . d ) || \"e f\" in headers",
+            {"region", "b-c", "d", "e f"},
+        ),
+        ("json.headers.a == 1 && headers.b.c == 2", {"b"}),
+        ("headers[uid] == 1", None),
+        ("headers.a == 1 && size(headers) > 2", None),
+        ("headers.size() > 1", None),
+        ("headers.exists(name, name == 'a')", None),
+        ("headers['a' + uid] == 1", None),
+        ("headers['it\\'s'] == 1", None),
+        ("uid in headers || 'a' in headers", None),
+        ("'a' + 'b' in headers", None),
+        ("!('a' in headers) && (uid == '1' ||'b' in headers ? 'c' in headers : 'd' in headers)", {"a", "b", "c", "d"}),
+        ("[headers][0].a == 1", None),
+    ],
+)
+def test_what_of_the_headers_a_filter_looks_at(text: str, looked_at: set[str] | None) -> None:
+    assert members(text, "headers") == looked_at
