@@ -1,5 +1,6 @@
 """What becomes of the messages of one receive: the book that a batch of deliveries keeps until every sink is done."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -40,9 +41,8 @@ class Epoch:
 class Batch:
     """The deliveries of one receive, until each has its fate at each sink.
 
-    `messages` are the mapped messages by the position of their delivery. `fates` hold only what was not delivered, and
-    are right once all is in: a message is filtered only if every sink filters it. `concluded` is called once, with the
-    batch, when the last fate is in.
+    `messages` are the mapped messages by the position of their delivery. `fates` hold only what was not delivered.
+    `concluded` is called once, with the batch, when the last fate is in.
     """
 
     __slots__ = (
@@ -76,9 +76,9 @@ class Batch:
         self.received = received
         self.size = sum([delivery.size for delivery in deliveries])
         self.fates: dict[int, Fate] = {}
+        self._filtered: Counter[int] = Counter()
         self._sinks = sinks
         self._open = len(deliveries) * sinks
-        self._filtered: dict[int, int] = {}  # by how many sinks, by position
         self._concluded = concluded
 
     def delivered(self, count: int) -> None:
@@ -87,14 +87,13 @@ class Batch:
 
     def ended(self, position: int, fate: Fate, sinks: int = 1) -> None:
         """Note that the message at `position` ended with `fate` at `sinks` sinks."""
-        if fate is not Fate.FILTERED or self._filtered_by_all(position, sinks):
+        if fate is Fate.FILTERED:
+            self._filtered[position] += sinks
+            if self._filtered[position] == self._sinks:
+                self.fates[position] = fate
+        else:
             self.fates[position] = max(self.fates.get(position, fate), fate)
         self._close(sinks)
-
-    def _filtered_by_all(self, position: int, sinks: int) -> bool:
-        """Note that `sinks` more have filtered a message; whether that is all of them."""
-        filtered = self._filtered[position] = self._filtered.get(position, 0) + sinks
-        return filtered == self._sinks
 
     def _close(self, count: int) -> None:
         self._open -= count

@@ -82,6 +82,8 @@ class Message(NamedTuple):
     key: bytes | None = None
     properties: Properties = {}  # noqa: RUF012 - never written to: a message is a value
     headers: Sequence[Header] = ()
+    path: str = ""
+    """The places it was read from, the last one included, as `bridge.paths` writes them; empty if nobody looks."""
 
 
 class Undecodable(NamedTuple):
@@ -126,7 +128,7 @@ class Verdict(Enum):
     REJECTED = "rejected"
     """Never: returned, too large, unencodable, forbidden."""
     FILTERED = "filtered"
-    """Not wanted, so that it was not sent: no fault of anybody's."""
+    """Not sent, and rightly so: the route does not want it, or it would go round in a loop."""
 
 
 class Outcome(NamedTuple):

@@ -35,11 +35,11 @@ class LaneMeters:
         self._messages[Verdict.DELIVERED].inc(count)
 
     def setback(self, verdict: Verdict, reason: str) -> None:
-        """Count one message that was not confirmed, or not sent; `reason` is from a closed set."""
+        """Count one message that was not confirmed; `reason` is from a closed set."""
         self._messages[verdict].inc()
         if verdict is Verdict.UNKNOWN:
             self._unknown.inc()
-        if verdict not in (Verdict.REJECTED, Verdict.FILTERED):
+        if verdict not in {Verdict.REJECTED, Verdict.FILTERED}:
             self._retries.labels(*self._labels, reason).inc()
 
 

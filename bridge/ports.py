@@ -1,10 +1,12 @@
 """The two ports of the core: where messages come from and where they go.
 
 A connector gives `open_source(...)` and `open_sink(...)`, async context managers that yield these, connected: an open
-source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`, within
-the broker's `connect_timeout`; leaving the context closes the connection, bounded by `broker_timeout`, and never raises
-for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens anew. A
-connector that learns of a loss while nobody asks cancels the body of its context and raises Disconnected from it.
+source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`:
+connecting to each of a broker's URLs may take `connect_timeout`, and each answer of the broker after that (to a
+subscription, about a group) `broker_timeout`. Leaving the context closes the connection, bounded by `broker_timeout`,
+and never raises for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the
+supervisor opens anew. A connector that learns of a loss while nobody asks cancels the body of its context and raises
+Disconnected from it.
 """
 
 import asyncio
@@ -13,6 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from bridge.message import Delivery, Message, Outcome, Receipt
+from bridge.paths import Guard, Trail
+from config.brokers import BrokerSettings
 from config.names import Names
 
 
@@ -103,11 +107,17 @@ OpenSink = Callable[[], AbstractAsyncContextManager[Sink]]
 """Opens one connected sink; called again after every loss."""
 
 
+def _anonymous(_identity: str) -> None:
+    pass
+
+
 class Place(NamedTuple):
     """Where in the bridge a connector is opened: names for queues, groups, client ids and logs, and the route's window.
 
     `messages` and `size` (bytes) are the route's window: a source hands out, and reads ahead, no more than that
-    unsettled.
+    unsettled. `trust` says that what messages bring from other bridges counts, and `max_hops` how many places they may
+    have been read from. `identified` is told what a broker is called that states no `id`, and raises RouteFault if
+    another one is.
     """
 
     bridge: str
@@ -115,6 +125,22 @@ class Place(NamedTuple):
     route: str
     messages: int
     size: int
+    trust: bool = True
+    max_hops: int = 8
+    identified: Callable[[str], None] = _anonymous
+
+    def trail(self, broker: BrokerSettings, learned: str) -> Trail:
+        """What writes the paths of what is read from a broker: by its `id`, or as `learned`; raises RouteFault."""
+        return Trail(self._identity(broker, learned), trusted=self.trust)
+
+    def guard(self, broker: BrokerSettings, learned: str) -> Guard:
+        """What keeps messages from a broker where they have been; raises RouteFault."""
+        return Guard(self._identity(broker, learned), self.max_hops)
+
+    def _identity(self, broker: BrokerSettings, learned: str) -> str:
+        if broker.id is None:
+            self.identified(learned)
+        return broker.id or learned
 
     @property
     def names(self) -> Names:

@@ -23,6 +23,7 @@ from connectors.amqp.connection import Link, dead_after, tapped
 from connectors.amqp.destinations import LOOK_EVERY, MISSING_EXCHANGE, Destinations
 from connectors.amqp.errors import explained, translated
 from connectors.amqp.line import ConfirmReader, Line
+from connectors.amqp.places import judge_of
 from connectors.amqp.stream import TICK
 
 _Piece: TypeAlias = tuple[Submission, int]
@@ -41,7 +42,8 @@ async def open_sink(
     """
     name = f"fedbridge {place.bridge}.{place.route} sink {settings.name}"
     async with tapped(broker, name, ConfirmReader) as (link, reader):
-        destinations = Destinations(link, settings, look_every)
+        judge = judge_of(settings, place.guard(broker, link.identity))
+        destinations = Destinations(link, settings, look_every, judge)
         line = Line(link, reader, destinations, settings.persistent, dead_after(broker))
         sink = AmqpSink(link, line, destinations, min(settings.max_in_flight or place.messages, place.messages))
         await sink.prepare()

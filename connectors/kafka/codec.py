@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.marks import Marks
 from bridge.message import Message, Type, Value
-from bridge.names import EXCHANGE, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.raw import Pairs, RawHeaders, RawProperties
 from bridge.values import text_of
 
-_OURS = frozenset({UID, TYPES})
+_OURS = frozenset({UID, TYPES, PATH})
 
 LAST_TIMESTAMP = 253_402_300_799_999
 """The end of the year 9999 in milliseconds. A record from beyond would keep its segment from ever expiring."""
@@ -60,7 +60,7 @@ class Encoder:
         """
         properties, own = message.properties, message.headers
         if type(own) is RawHeaders and own.properties is properties:  # nobody has touched what the message brought
-            passed = _passed(own, message.uid)
+            passed = _passed(own, message)
             if passed is not None:
                 return passed
         exchange, address = message.exchange, message.address
@@ -77,6 +77,8 @@ class Encoder:
                 headers += self._origin
             if message.headers:
                 self._add(message.headers, headers, encode)
+            if message.path:
+                headers.append((PATH, message.path.encode()))
             headers.append((UID, encode(message.uid)))
         except UnicodeEncodeError as error:
             if encode is str.encode:
@@ -108,8 +110,9 @@ class Encoder:
             add((TYPES, mark))
 
 
-def _passed(own: RawHeaders, uid: str) -> tuple[int | None, Pairs] | None:
+def _passed(own: RawHeaders, message: Message) -> tuple[int | None, Pairs] | None:
     """Timestamp and headers of a record with what its message brought; None if those would not say it all."""
+    uid, path = message.uid, message.path
     named = own.uid == uid
     if not named and (own.uid is not None or not uid.isascii()):
         return None
@@ -120,7 +123,10 @@ def _passed(own: RawHeaders, uid: str) -> tuple[int | None, Pairs] | None:
     pairs = own.pairs if timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP else None  # else it needs a header
     if pairs is None:
         return None
-    return timestamp, pairs if named else [*pairs, (UID, uid.encode())]
+    added: Pairs = [(PATH, path.encode())] if path else []
+    if not named:
+        added.append((UID, uid.encode()))
+    return timestamp, pairs + added if added else pairs
 
 
 def _kept(timestamp: int | None) -> int | None:

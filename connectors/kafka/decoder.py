@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Header, Message
-from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.names import OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.paths import UNTRACED, Trail
 from bridge.raw import Pairs, RawHeaders, RawProperties
 from connectors.kafka.records import PlainRecord
 from connectors.kafka.tap import Record
@@ -29,9 +30,10 @@ _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling it
 class Decoder:
     """Makes deliveries of records, and remembers how types were marked; a `bridge.raw.Reader` of record headers."""
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, trail: Trail = UNTRACED) -> None:
         """Begin; `cluster` is the cluster's id, of which every uid has a part."""
         self._cluster = short_cluster(cluster)
+        self._trail = trail
         self._marks = MarkReader(raw=True)
 
     def deliveries(self, records: Iterable[Record], topic: str, partition: int, receipt: int) -> list[Delivery]:
@@ -42,22 +44,31 @@ class Decoder:
         """
         place = f"kafka:{self._cluster}/{topic}/{partition}/"
         found: list[Delivery] = []
-        add, new = found.append, _new
+        add, new, trail = found.append, _new, self._trail
+        begun, trusted = trail(topic), trail.trusted
         for record in records:
             key, value, given, timestamp = record.key, record.value, record.headers, record.timestamp
             size = (len(value) if value else 0) + (len(key) if key else 0)
-            uid = None
+            if not trusted:
+                given = [pair for pair in given if not pair[0].startswith(OURS)]
+            uid = path = None
             plain = type(record) is not PlainRecord or _are_text(given)  # else aiokafka could not write them
             for name, raw in given:
                 size += len(name) + (len(raw) if raw else 0)
                 if name == UID and (uid is not None or not raw or (uid := _text(raw)) is None):
                     plain = False
+                if name == PATH and raw:
+                    path = raw
+            if path is not None:
+                given = [pair for pair in given if pair[0] != PATH]
             is_own = record.timestamp_type == _CREATE_TIME and timestamp >= 0
             properties = RawProperties(self, given, timestamp if is_own else None)
             headers = RawHeaders(self, given, properties if plain else None, uid)
             if uid is None:
                 uid = f"{place}{record.offset}@{timestamp}"
-            message = new(Message, (value, uid, topic, None, key, properties, headers))
+            message = new(Message, (value, uid, topic, None, key, properties, headers, begun))
+            if path is not None:
+                message = message._replace(path=trail(topic, _text(path)))
             add(new(Delivery, (message, receipt, size, False)))
             receipt += 1
         return found

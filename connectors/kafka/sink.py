@@ -58,7 +58,7 @@ class KafkaSink:
         self._client_id = f"fedbridge.{place.names.member}"
         self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages), BULK)
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
-        self._packer = Packer(self._key)
+        self._packer: Packer
         self._courses = Courses(broker, settings)
         self._producer: Producer
         self._lanes: dict[tuple[str, int], deque[Batch]] = {}
@@ -76,6 +76,7 @@ class KafkaSink:
         started = asyncio.get_running_loop().time()
         self._producer = await self._open_producer(broker.connect_timeout)
         try:
+            self._packer = Packer(self._key, place.guard(broker, f"kafka:{self._producer.cluster_id}"))
             if (fixed := self._courses.fixed) is not None:
                 with translated(broker.shown, f"looking for topic {fixed}"):
                     async with asyncio.timeout_at(started + broker.connect_timeout):

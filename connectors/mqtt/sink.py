@@ -10,6 +10,7 @@ from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome
+from bridge.paths import Guard
 from bridge.ports import Place, Sink
 from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
@@ -17,7 +18,7 @@ from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings
 from connectors.mqtt import reasons
 from connectors.mqtt.codec import Encoder
-from connectors.mqtt.connection import connected
+from connectors.mqtt.connection import connected, identity_of
 from connectors.mqtt.packer import Mids, Packer
 from connectors.mqtt.past import Past
 from connectors.mqtt.session import TICK, Session
@@ -51,7 +52,7 @@ async def open_sink(
         if session.version < 5:
             past.tell_once(_COST, session.broker, session.client_id)
         _check(session, settings, past)
-        sink = MqttSink(session, settings, place, past)
+        sink = MqttSink(session, settings, place, past, place.guard(broker, identity_of(broker)))
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -71,14 +72,14 @@ class MqttSink:
 
     waiting = None
 
-    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past) -> None:
+    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past, guard: Guard) -> None:
         self._session = session
         self._past = past
         self._confirms = settings.qos > 0
         limits = session.limits
         retain = settings.retain if limits.retain else False
         encoder = Encoder(settings.qos, retain, limits.packet, properties=session.version >= 5)
-        self._packer = Packer(settings.topic, encoder)
+        self._packer = Packer(settings.topic, encoder, guard)
         self._window = min(settings.max_in_flight or place.messages, place.messages)
         if self._confirms:
             self._window = min(self._window, limits.receive_maximum)
@@ -90,6 +91,7 @@ class MqttSink:
         self._loop = asyncio.get_running_loop()
         self._progress_at = 0.0
         session.stirred = self._stirred
+        session.publishing = lambda: bool(self._flying)
 
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, the window at most.
@@ -100,9 +102,7 @@ class MqttSink:
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
-            room = self._sends.room
-            if self._past.suspects:
-                room = 1 if room == self._window else 0
+            room = self._past.suspects.room(self._sends.room, idle=self._sends.idle)
             if room > 0 and self._session.unwritten <= UNWRITTEN:
                 return min(room, max(1, self._window // 2))
             await self._sends.news()
@@ -173,25 +173,19 @@ class MqttSink:
             if mid in flying:
                 submission, position = flying.pop(mid)
                 submission.settle(position, reasons.refusal(self._session.broker, code, block))
-        self._past.suspects = max(0, self._past.suspects - len(acked) - len(refused))
+        self._past.suspects.answered(len(acked) + len(refused))
 
     def _lose(self, loss: Disconnected | RouteFault) -> None:
-        """Leave everything without an answer, but for the one message that the broker ended the connection for.
-
-        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), with a code or
-        without a word, and does not say which it was. What was in flight is then sent one by one on the next
-        connection: the one that is alone when the broker ends that with a code too is refused.
-        """
+        """Leave everything without an answer, but for the one message that the broker ended the connection for."""
         flying = list(self._flying.values())
         self._flying.clear()
         self._unwritten.clear()
-        found_fault = self._session.farewell in reasons.POISONOUS
-        if found_fault and self._past.suspects and len(flying) == 1:
-            submission, position = flying[0]
-            submission.settle(position, reasons.blame(self._session.farewell, loss))
-            self._past.suspects = 0
-        elif found_fault or (loss.reason == "lost" and not self._answered):
-            self._past.suspects = max(self._past.suspects, len(flying))
+        code = self._session.farewell
+        if code in reasons.POISONOUS or loss.reason == "lost":
+            uids = [submission.messages[position].uid for submission, position in flying]
+            if self._past.suspects.ended(uids, told=code in reasons.POISONOUS, answered=self._answered):
+                submission, position = flying[0]
+                submission.settle(position, reasons.blame(code, loss))
         self._sends.lose(loss)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.marks import Marks
 from bridge.message import Message, Type, Value
-from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.names import PATH, PROPERTY_NAMES, TYPES, UID
 from bridge.raw import RawHeaders
 from bridge.values import text_of
 from connectors.redis.commands import LENGTHS, xadd_head
@@ -22,6 +22,7 @@ from connectors.redis.fields import (
     HEADER,
     KEY_FIELD,
     NULL_FIELD,
+    PATH_FIELD,
     ROUTING_KEY_FIELD,
     TRUE,
     TYPES_FIELD,
@@ -34,13 +35,13 @@ LARGEST: Final = 512 << 20
 """The largest field in bytes that a server takes, unless its proto-max-bulk-len says otherwise."""
 
 _MOST_FIELDS: Final = 500_000  # a command has at most 1024 * 1024 arguments (6.2: "invalid multibulk length")
-_OURS: Final = frozenset({UID, TYPES})
+_OURS: Final = frozenset({UID, PATH, TYPES})
 _SHAPES: Final = 256  # shapes of messages that are remembered, of at most as many headers and characters of names
 _SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
 _HEADS: Final = 1024  # beginnings of commands that are remembered
 
 _Encode: TypeAlias = Callable[[str], bytes]
-_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool]
+_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool, bool]
 
 
 class Encoder:
@@ -94,7 +95,11 @@ class Encoder:
         if isinstance(own.reader, Layout | JsonLayout):
             if not own.reader.brought(own.given, message):
                 return None
-            fields = own.given if own.uid else [*own.given, UID_FIELD, message.uid.encode()]
+            fields = own.reader.without_path(own.given)
+            if message.path:
+                fields += (PATH_FIELD, message.path.encode())
+            if not own.uid:
+                fields += (UID_FIELD, message.uid.encode())
             return self._as_read(fields[::2]), fields[1::2]
         return self._crossings.cross(own, message)
 
@@ -108,7 +113,7 @@ class Encoder:
 
     def _framed(self, message: Message, encode: _Encode) -> tuple[Frame, list[bytes]]:
         """What a message has in common with others, and what not: the values of its fields."""
-        body, uid, address, exchange, key, properties, headers = message
+        body, uid, address, exchange, key, properties, headers, path = message
         values: list[bytes] = []
         if body is not None:
             values.append(body)
@@ -125,8 +130,10 @@ class Encoder:
         if headers:
             names, kinds, given = zip(*headers)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
             _add_values(kinds, given, values, encode)
+        if path:
+            values.append(path.encode())
         values.append(encode(uid))
-        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None
+        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None, not path
         frame = self._frames.get(shape)
         if frame is None:
             if not _OURS.isdisjoint(names):
@@ -135,7 +142,7 @@ class Encoder:
         return frame, values
 
     def _learn(self, shape: _Shape, encode: _Encode) -> Frame:
-        properties, names, kinds, is_null, keyless, not_by_amqp = shape
+        properties, names, kinds, is_null, keyless, not_by_amqp, pathless = shape
         mark = self._marks.learn((names, kinds)) if set(kinds) - {"string"} else None
         fields: list[tuple[bytes, bytes | None]] = [(NULL_FIELD, TRUE) if is_null else (BODY.encode(), None)]
         if not keyless:
@@ -146,6 +153,8 @@ class Encoder:
         fields += [(HEADER + encode(name), None) for name in names]
         if mark is not None:
             fields.append((TYPES_FIELD, mark))
+        if not pathless:
+            fields.append((PATH_FIELD, None))
         fields.append((UID_FIELD, None))
         frame = frame_of(fields)
         if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, TypeAlias
 from bridge.message import Message
 from bridge.names import PROPERTY_NAMES, TYPES, UID
 from bridge.raw import RawHeaders
-from connectors.redis.fields import BODY, HEADER, KEY_FIELD, NULL_FIELD, NUMBERS, TRUE, UID_FIELD, number_of
+from connectors.redis.fields import BODY, HEADER, KEY_FIELD, NULL_FIELD, NUMBERS, PATH_FIELD, TRUE, UID_FIELD, number_of
 from connectors.redis.frames import Frame, frame_of
 
-_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bool, bool]  # as `crossing_of` takes it
+_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bool, bool, bool]  # as `crossing_of` takes it
 _NUMBERS: Final = frozenset(PROPERTY_NAMES[name] for name in NUMBERS)
 _TIMESTAMP: Final = PROPERTY_NAMES["timestamp"]
 _KNOWN: Final = frozenset({*PROPERTY_NAMES.values(), TYPES, UID})
@@ -43,9 +43,9 @@ class Crossings:
         """The entry of a message with the properties and headers that it brought; None if it would not say it all."""
         pairs = own.pairs
         names, given = zip(*pairs) if pairs else ((), ())  # noqa: B905 - pairs
-        body, uid, _, _, key, _, _ = message
+        body, uid, _, _, key, _, _, path = message
         timestamp = None if own.properties is None else own.properties.timestamp
-        kind = names, body is None, key is None, own.uid is None, timestamp is not None
+        kind = names, body is None, key is None, own.uid is None, timestamp is not None, not path
         try:
             crossing = self._known[kind]
         except KeyError:
@@ -60,6 +60,8 @@ class Crossings:
         values += given
         if stamps and timestamp is not None:
             values.append(b"%d" % timestamp)
+        if path:
+            values.append(path.encode())
         if own.uid is None:
             values.append(uid.encode())
         return frame, values
@@ -74,7 +76,9 @@ class Crossings:
         return crossing
 
 
-def crossing_of(names: Sequence[str], is_null: bool, keyless: bool, unnamed: bool, timed: bool) -> Crossing | None:
+def crossing_of(  # noqa: PLR0917 - what makes a difference
+    names: Sequence[str], is_null: bool, keyless: bool, unnamed: bool, timed: bool, pathless: bool
+) -> Crossing | None:
     """Work out how pairs of these names become an entry; None where that has to be done value by value.
 
     That is where a name that means something is there twice. `unnamed` messages brought no uid, and the time of `timed`
@@ -90,6 +94,8 @@ def crossing_of(names: Sequence[str], is_null: bool, keyless: bool, unnamed: boo
     fields += [(name.encode() if name in _KNOWN else HEADER + name.encode(), None) for name in names]
     if stamps:
         fields.append((_TIMESTAMP.encode(), None))
+    if not pathless:
+        fields.append((PATH_FIELD, None))
     if unnamed:
         fields.append((UID_FIELD, None))
     return Crossing(frame_of(fields), [at for at, name in enumerate(names) if name in _NUMBERS], stamps)

@@ -12,9 +12,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Message, Properties, Undecodable
+from bridge.paths import UNTRACED, Trail
 from bridge.raw import RawHeaders, RawProperties
 from connectors.redis.commands import pack
-from connectors.redis.fields import NULL_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
+from connectors.redis.fields import NULL_FIELD, PATH_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
 from connectors.redis.layout import JsonLayout, Layout, lenient
 from connectors.redis.ledger import Ledger, Receipt
 
@@ -29,24 +30,24 @@ _LAYOUT_FIELDS, _LAYOUT_NAMES = 64, 1024
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
-class _Position(NamedTuple):
-    """Where an entry is: a stream of the server, as uids name it, the stream, and the entry's id."""
+class _Stream(NamedTuple):
+    """Where entries are: the stream as uids name it, its name, and the path of messages that were nowhere else."""
 
     place: str
     address: str
-    entry: bytes
+    path: str
 
-    @property
-    def uid(self) -> str:
-        """The name of a message that brings none."""
-        return f"{self.place}{self.entry.decode()}"
+    def uid(self, entry: bytes) -> str:
+        """The name of a message that brings none, by its entry's id."""
+        return self.place + entry.decode()
 
 
 class Decoder:
     """Makes deliveries of entries, and remembers layouts and how types were marked."""
 
-    def __init__(self, place: str, body: str, no_body: NoBody) -> None:
+    def __init__(self, place: str, body: str, no_body: NoBody, trail: Trail = UNTRACED) -> None:
         """Begin; `place` says where streams are, as HOST:PORT/DATABASE, `body` is the name of the body's field."""
+        self._trail = trail
         self._place = f"redis:{place}/"
         self._body = body.encode()
         self._no_body = no_body
@@ -60,8 +61,7 @@ class Decoder:
         A message that brings no `fedbridge-uid` is named by its position, and its timestamp is its id's. `size` is that
         of all fields.
         """
-        address = ledger.stream
-        place = f"{self._place}{address}/"
+        stream = _Stream(f"{self._place}{ledger.stream}/", ledger.stream, self._trail(ledger.stream))
         found: list[Delivery] = []
         add, new, layout = found.append, _new, self._last
         for entry, fields in entries:
@@ -70,9 +70,11 @@ class Decoder:
                 layout = self._layout(names)
             message: Message | Undecodable | None = None
             if layout.body is not None and len(values) == len(names):
-                message = _message(layout, fields, values[layout.body], address, place, entry)
+                message = _message(layout, fields, values[layout.body], stream, entry)
             if message is None:
-                message = self._uncommon(layout, fields, _Position(place, address, entry))
+                message = self._uncommon(layout, fields, stream, entry)
+            if layout.path is not None and type(message) is Message:
+                message = message._replace(path=self._trail(stream.address, _text(values[layout.path])))
             add(new(Delivery, (message, new(Receipt, (ledger, entry)), sum(map(len, fields)), redelivered)))
         self._last = layout
         return found
@@ -81,41 +83,39 @@ class Decoder:
         shape = tuple(names)
         layout = self._known.get(shape)
         if layout is None:
-            layout = Layout(names, self._body, self._marks, ())
+            layout = Layout(names, self._body, self._marks, (), trusted=self._trail.trusted)
             if len(names) <= _LAYOUT_FIELDS and sum(map(len, names)) <= _LAYOUT_NAMES:
                 if len(self._known) >= _LAYOUTS:
                     self._known.clear()
                 self._known[shape] = layout
         return layout
 
-    def _uncommon(self, layout: Layout, fields: Fields, at: _Position) -> Message | Undecodable:
+    def _uncommon(self, layout: Layout, fields: Fields, stream: _Stream, entry: bytes) -> Message | Undecodable:
         """The message of an entry that is not one of the bridge's own, or has a property or a uid that is none.
 
         A field that is no such thing, for all its name, is a header.
         """
-        values = fields[1::2]
+        values, uid = fields[1::2], stream.uid(entry)
         if len(values) != len(layout.names):
-            return Undecodable(pack(*fields), b"", "bad_entry", f"{at.uid} has a name without a value", at.address)
+            return Undecodable(pack(*fields), b"", "bad_entry", f"{uid} has a name without a value", stream.address)
         misnamed = {number for _, number in layout.numbers if number_of(values[number]) is None}
         if layout.uid is not None and _text(values[layout.uid]) is None:
             misnamed.add(layout.uid)
         if misnamed:
-            layout = Layout(layout.names, self._body, self._marks, misnamed)
+            layout = Layout(layout.names, self._body, self._marks, misnamed, trusted=self._trail.trusted)
         body: bytes | None = b"" if layout.body is None else values[layout.body]
         if layout.body is None and layout.is_null(fields):
             body = None
         elif layout.body is None and self._no_body == "dead_letter":
-            text = f"{at.uid} has no field {lenient(self._body)}"
-            return Undecodable(pack(*fields), b"", "no_body", text, at.address)
-        message = _message(layout, fields, body, at.address, at.place, at.entry)
+            text = f"{uid} has no field {lenient(self._body)}"
+            return Undecodable(pack(*fields), b"", "no_body", text, stream.address)
+        message = _message(layout, fields, body, stream, entry)
         if message is None:
-            raise ValueError(f"{at.uid}: a field that was looked at is not what it was")
+            raise ValueError(f"{uid}: a field that was looked at is not what it was")
         return _as_json(message, fields) if body == b"" and layout.body is None and self._no_body == "json" else message
 
 
-def _message(  # noqa: PLR0917 - on the hot path, where keywords cost
-    layout: Layout, fields: Fields, body: bytes | None, address: str, place: str, entry: bytes
-) -> Message | None:
+def _message(layout: Layout, fields: Fields, body: bytes | None, stream: _Stream, entry: bytes) -> Message | None:
     """The message of an entry; None if it has a number or a uid that is none.
 
     One that brings no uid is named by its position, and its time is its id's.
@@ -133,13 +133,13 @@ def _message(  # noqa: PLR0917 - on the hot path, where keywords cost
         if brought is None:
             return None
     else:
-        uid = place + entry.decode()
+        uid = stream.uid(entry)
         if timestamp is None:
             timestamp = number_of(entry[: entry.find(b"-")])
     properties = RawProperties(layout, fields, timestamp)
     headers = RawHeaders(layout, fields, properties if layout.plain else None, brought)
     key = None if layout.key is None else fields[2 * layout.key + 1]
-    return _new(Message, (body, uid, address, None, key, properties, headers))
+    return _new(Message, (body, uid, stream.address, None, key, properties, headers, stream.path))
 
 
 def _as_json(message: Message, fields: Fields) -> Message:
@@ -147,11 +147,11 @@ def _as_json(message: Message, fields: Fields) -> Message:
     pairs = [
         f"{_quoted(name)}:{_quoted(value)}"
         for name, value in zip(fields[::2], fields[1::2], strict=True)
-        if name not in {UID_FIELD, TYPES_FIELD, NULL_FIELD}
+        if name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD, NULL_FIELD}
     ]
     body = ("{" + ",".join(pairs) + "}").encode()
-    reader = JsonLayout(body)
     given = cast("RawHeaders", message.headers)
+    reader = JsonLayout(cast("Layout", given.reader), body)
     properties = RawProperties(reader, fields, cast("RawProperties", message.properties).timestamp)
     headers = RawHeaders(reader, fields, None if given.properties is None else properties, given.uid)
     return message._replace(body=body, key=None, properties=cast("Properties", properties), headers=headers)

@@ -7,7 +7,7 @@ none is taken for the body, the key or a property (research/mapping.md 4.3).
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from bridge.names import EXCHANGE, NULL, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 
 Fields: TypeAlias = Sequence[bytes]
 """Names and values in turn, in the order of the entry."""
@@ -17,6 +17,7 @@ BODY: Final = "body"
 
 KEY_FIELD: Final = b"key"
 UID_FIELD: Final = UID.encode()
+PATH_FIELD: Final = PATH.encode()
 TYPES_FIELD: Final = TYPES.encode()
 NULL_FIELD: Final = NULL.encode()
 EXCHANGE_FIELD: Final = EXCHANGE.encode()

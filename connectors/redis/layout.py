@@ -6,13 +6,14 @@ from typing import Any, Final, TypeAlias
 
 from bridge.marks import MarkReader
 from bridge.message import Header, Message
-from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.names import OURS, PATH, PROPERTY_NAMES, TYPES, UID
 from bridge.raw import Pairs
 from connectors.redis.fields import (
     HEADER,
     KEY_FIELD,
     NULL_FIELD,
     NUMBERS,
+    PATH_FIELD,
     PROPERTY_FIELDS,
     TRUE,
     TYPES_FIELD,
@@ -22,7 +23,10 @@ from connectors.redis.fields import (
 )
 
 _Place: TypeAlias = tuple[str, int]  # a name, and the position of its value
-_ELSEWHERE: Final = frozenset({*PROPERTY_NAMES.values(), TYPES, UID})  # names of headers that would mean something
+_OURS: Final = OURS.encode()
+_ELSEWHERE: Final = frozenset(
+    {*PROPERTY_NAMES.values(), TYPES, UID, PATH}
+)  # names of headers that would mean something
 _TIMESTAMP: Final = PROPERTY_NAMES["timestamp"]
 
 
@@ -44,20 +48,27 @@ class Layout:
         "names",
         "null",
         "numbers",
+        "path",
         "plain",
         "texts",
         "timestamp",
         "uid",
     )
 
-    def __init__(self, names: Sequence[bytes], body: bytes, marks: MarkReader, plain_headers: Collection[int]) -> None:
-        """Work it out; the fields at `plain_headers` are headers whatever their names."""
+    def __init__(
+        self, names: Sequence[bytes], body: bytes, marks: MarkReader, plain_headers: Collection[int], *, trusted: bool
+    ) -> None:
+        """Work it out; the fields at `plain_headers` are headers whatever their names.
+
+        A bridge's own fields are nothing unless they are `trusted`.
+        """
         self.names = names
         self.body: int | None = None
         self.key: int | None = None
         self.uid: int | None = None
         self.mark: int | None = None
         self.null: int | None = None
+        self.path: int | None = None
         self.timestamp: int | None = None
         self.plain = not plain_headers
         self._marks = marks
@@ -72,17 +83,21 @@ class Layout:
                 self.body = at
             elif known and name == KEY_FIELD:
                 self.key = at
+            elif name.startswith(_OURS) and not trusted:
+                self.plain = False
             elif known and name == UID_FIELD:
                 self.uid = at
             elif known and name == TYPES_FIELD:
                 self.mark = at
+            elif known and name == PATH_FIELD:
+                self.path = at
             elif known and name == NULL_FIELD:
                 self.null = at
             elif known and name in PROPERTY_FIELDS:
                 place = PROPERTY_FIELDS[name], at
                 (numbers if place[0] in NUMBERS else texts).append(place)
             else:
-                self.plain &= name not in {UID_FIELD, TYPES_FIELD}  # the encoder would leave it out
+                self.plain &= name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD}  # the encoder would leave it out
                 headers.append((lenient(name.removeprefix(HEADER)), at))
         self.numbers = tuple(numbers)
         self.texts = tuple(texts)
@@ -124,6 +139,12 @@ class Layout:
             pairs.append((_TIMESTAMP, b"%d" % timestamp))
         return pairs
 
+    def without_path(self, fields: Fields) -> list[bytes]:
+        """All of an entry but the path it brought, in a list of its own."""
+        if self.path is None:
+            return list(fields)
+        return [*fields[: 2 * self.path], *fields[2 * self.path + 2 :]]
+
     def is_null(self, fields: Fields) -> bool:
         """Whether an entry says that it has no body, which is not the same as the empty one."""
         return self.null is not None and fields[2 * self.null + 1] == TRUE
@@ -152,10 +173,11 @@ class Layout:
 class JsonLayout:
     """A `bridge.raw.Reader` of entries without a body whose fields are one, as JSON: nothing else of them is read."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("_body", "_layout")
 
-    def __init__(self, body: bytes) -> None:
-        """Begin; `body` is the very body that was made of one entry."""
+    def __init__(self, layout: Layout, body: bytes) -> None:
+        """Begin; `body` is the very body that was made of one entry of that layout."""
+        self._layout = layout
         self._body = body
 
     def properties(self, _fields: Fields) -> dict[str, Any]:
@@ -169,6 +191,10 @@ class JsonLayout:
     def pairs(self, _fields: Fields, _timestamp: int | None) -> Pairs | None:
         """None: elsewhere the fields would be headers."""
         return None
+
+    def without_path(self, fields: Fields) -> list[bytes]:
+        """All of an entry but the path it brought, in a list of its own."""
+        return self._layout.without_path(fields)
 
     def brought(self, _fields: Fields, message: Message) -> bool:
         """Whether a message still has that body."""

@@ -19,26 +19,33 @@ from connectors.redis.acks import Acks
 from connectors.redis.backlog import Backlog
 from connectors.redis.claims import Claims
 from connectors.redis.commands import Member
-from connectors.redis.connection import Wire, connected
+from connectors.redis.connection import Wire, connected, place_of
 from connectors.redis.decoder import Decoder
 from connectors.redis.group import Group
 from connectors.redis.lag import LAG_EVERY, Lag
+from connectors.redis.past import Past
 from connectors.redis.reading import Reading
 
 
 @asynccontextmanager
 async def open_source(
-    broker: BrokerSettings, settings: RedisSourceSettings, place: Place, *, lag_every: float = LAG_EVERY
+    broker: BrokerSettings,
+    settings: RedisSourceSettings,
+    place: Place,
+    past: Past | None = None,
+    *,
+    lag_every: float = LAG_EVERY,
 ) -> AsyncIterator[Source]:
     """Connect and see to the group; see `bridge.ports` for the contract of a source.
 
-    `lag_every` is in seconds, see LAG_EVERY. Raises RouteFault (authentication, forbidden, missing, conflict) or
-    Disconnected; both also later, out of a body that is cancelled for it.
+    `past` is what is to be remembered from one opening to the next; `lag_every` is in seconds, see LAG_EVERY. Raises
+    RouteFault (authentication, forbidden, missing, conflict) or Disconnected; both also later, out of a body that is
+    cancelled for it.
     """
     name = f"fedbridge {place.bridge}.{place.route} source"
     member = member_of(settings, place)
     async with connected(broker, name) as reading, connected(broker, f"{name} acks") as control:
-        group = Group(control, member, settings.streams, place.route)
+        group = Group(control, member, settings.streams, place.route, past or Past())
         await group.prepare(settings.start.encode())
         source = RedisSource(reading, control, group, broker, settings, place)
         try:
@@ -63,13 +70,6 @@ def member_of(settings: RedisSourceSettings, place: Place) -> Member:
     return Member(group.encode(), (settings.consumer or place.names.consumer).encode())
 
 
-def place_of(broker: BrokerSettings) -> str:
-    """Where the broker's streams are, as HOST:PORT/DATABASE: by its first URL, so that names last."""
-    url = broker.urls[0]
-    host, port = url.addresses[0]
-    return f"{f'[{host}]' if ':' in host else host}:{port}/{url.path or 0}"
-
-
 class RedisSource:
     """A `bridge.ports.Source`. Receipts are those of its ledgers, which no other opening has."""
 
@@ -88,7 +88,8 @@ class RedisSource:
         self._shown = reading.broker
         self._group = group
         self._backlog = Backlog(group.window, place.messages, place.size)
-        decoder = Decoder(place_of(broker), settings.body, settings.no_body)
+        trail = place.trail(broker, f"redis:{place_of(broker)}")
+        decoder = Decoder(place_of(broker), settings.body, settings.no_body, trail)
         self._reading = Reading(reading, group, self._backlog, decoder, broker.broker_timeout)
         self._acks = Acks(control, group, self._reading.freed.set)
         self._claims = Claims(control, group, settings.claim_idle, place.messages, self._reading.look_back)

@@ -8,7 +8,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from bridge.batch import Batch
+from bridge.batch import Batch, Fate
 from bridge.lane import Lane
 from bridge.message import DELIVERED, Delivery, Outcome, Verdict
 from bridge.ports import Source
@@ -78,7 +78,14 @@ def let_one_sinks_outcome_hide_anothers(patch: pytest.MonkeyPatch) -> None:
 
 
 def take_for_filtered_what_one_sink_filtered(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Batch, "_filtered_by_all", lambda batch, position, sinks: True)
+    ended = Batch.ended
+
+    def at_once(batch: Batch, position: int, fate: Fate, sinks: int = 1) -> None:
+        if fate is Fate.FILTERED:
+            batch.fates.setdefault(position, fate)
+        ended(batch, position, fate, sinks)
+
+    patch.setattr(Batch, "ended", at_once)
 
 
 def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:

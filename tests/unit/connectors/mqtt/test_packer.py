@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import Message, Verdict
+from bridge.paths import Guard
 from config.templates import Template
 from connectors.mqtt.codec import Encoder
 from connectors.mqtt.packer import Mids, Packer
@@ -12,7 +13,7 @@ from connectors.mqtt.tap import PacketTap
 
 
 def packer(topic: str = "{header.topic}", qos: int = 1, largest: int | None = None) -> Packer:
-    return Packer(Template.parse(topic), Encoder(qos, None, largest, properties=True))
+    return Packer(Template.parse(topic), Encoder(qos, None, largest, properties=True), Guard("mqtt:here", 2))
 
 
 def message(topic: str | None, body: bytes = b"") -> Message:
@@ -71,6 +72,14 @@ def test_topics_are_remembered_and_not_for_ever() -> None:
     made = packer()
     made.pack([message(f"t{number}") for number in range(3000)], range(1, 3001))
     assert len(made._topics) <= 1024
+
+
+def test_long_topics_are_not_remembered() -> None:
+    """A message's header may be a topic, and as large as a message."""
+    made = packer()
+    for topic, refused in (("x" * 60_000, 0), ("y" * 1_000_000, 1), ("+" * 2000, 1), ("z" * 1024, 0)):
+        assert len(made.pack([message(topic)], [1]).refused) == refused
+    assert sorted(map(len, made._topics)) == [1024]
 
 
 @given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 100)), max_size=12))
