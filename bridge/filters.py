@@ -1,6 +1,7 @@
 """`filter` compiled into a function of a message: a condition in CEL, evaluated by a package that is an extra."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
 from functools import partial
@@ -11,6 +12,8 @@ import orjson
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Type, Value
 from config.conditions import ERRORS, kind, members, names_in, said
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Condition: TypeAlias = Callable[[Message], bool]
 """Says whether a message is to be relayed; raises Unmappable, reason bad_filter, where it cannot say."""
@@ -49,7 +52,7 @@ def _reader(name: str, text: str) -> Callable[[Message], Any]:
 
 def _text(text: str) -> str:
     """Text as CEL takes it, which is Unicode: what is not UTF-8 is shown by replacement characters."""
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _body(message: Message) -> str | None:

@@ -68,4 +68,7 @@ def _apply(rules: Rules, messages: list[Message], refusals: list[Refusal]) -> No
                 messages[position] = changed(message)
         except Unmappable as error:
             refusals.append(Refusal(position, Outcome(Verdict.REJECTED, error.reason, str(error))))
+        except UnicodeEncodeError as error:
+            detail = f"not text that has bytes: {error.object!a:.80}"
+            refusals.append(Refusal(position, Outcome(Verdict.REJECTED, "unencodable", detail)))
     refusals.sort(key=lambda refusal: refusal.position)

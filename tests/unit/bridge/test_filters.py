@@ -51,6 +51,7 @@ def test_no_filter_is_none() -> None:
     [
         "properties.type == 'order.created' && headers['region'] in ['eu', 'uk']",
         "headers.region == 'eu'",
+        "headers.region == 'eu' && size(headers) == 10",
         "headers.count > 5 && headers.count == 7",
         "headers.big > 0u",
         "headers.rate == 0.5 && headers.sum < 1.5",
@@ -85,6 +86,7 @@ def test_what_a_condition_sees(text: str) -> None:
         (MESSAGE._replace(address="a\udcff"), "address == 'a\ufffd'"),
         (MESSAGE._replace(properties={"type": "\udcff"}), "properties.type == '\ufffd'"),
         (MESSAGE._replace(headers=(("\udcff", "string", "é"),)), "headers['\ufffd'] == 'é'"),
+        (MESSAGE._replace(headers=(("t", "array", (("string", "\ud83d"),)),)), "headers.t == ['\ufffd']"),
         (MESSAGE._replace(properties={"timestamp": 2**70}), "has(properties.timestamp)"),
     ],
 )

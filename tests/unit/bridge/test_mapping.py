@@ -1,6 +1,8 @@
 from bridge.errors import Unmappable
 from bridge.mapping import Refusal, Rules, map_batch
 from bridge.message import Delivery, Message, Outcome, Undecodable, Verdict
+from bridge.rules import compile_rules
+from config.mapping import MapSettings
 
 GOOD = Message(b"body", "uid", "key", "exchange")
 BAD = Undecodable(b"raw", b"body", "too_deep", "byte 7", "key", "exchange")
@@ -55,3 +57,10 @@ def test_a_filter_alone_changes_nothing_and_sees_the_message_as_it_came() -> Non
     assert messages[0] is GOOD
     map_batch([Delivery(GOOD, 1, 4)], Rules(wanted, lambda message: message._replace(key=b"new")))
     assert seen == [GOOD, GOOD]
+
+
+def test_text_that_no_bytes_stand_for_is_refused() -> None:
+    rules = compile_rules(MapSettings.model_validate({"set": {"key": "{header.a}"}}))
+    bad = GOOD._replace(headers=(("a", "string", "\ud83d"),))
+    _, refusals = map_batch([Delivery(bad, 1, 4)], Rules(None, rules))
+    assert refusals == [Refusal(0, Outcome(Verdict.REJECTED, "unencodable", r"not text that has bytes: '\ud83d'"))]
