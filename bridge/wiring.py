@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from bridge.filters import compile_filter
 from bridge.findings import End, Tell
 from bridge.identities import Identities
+from bridge.mapping import Rules
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
+from bridge.rules import compile_rules
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings
@@ -58,6 +61,7 @@ def _plan(settings: Settings, name: str, route: RouteSettings, known: Identities
             route.retry,
             route.on_error,
             route.unroutable,
+            Rules(compile_filter(route.filter), compile_rules(route.map)),
         ),
         _source(settings, route.source.settings, end),
         {target.name: _sink(settings, target, end) for target in targets},

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from config.brokers import BrokerSettings, choose_broker
+from config.conditions import names_in
 from config.files import read_value
 from config.loops import loop, same_broker
 from config.names import Names
@@ -20,7 +21,7 @@ from config.positions import Path, dotted
 from config.rivals import End, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
-from config.templates import Template, TemplateField
+from config.templates import Template
 from config.values import Kind
 
 _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
@@ -132,12 +133,14 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
     sources = [kind for kind in _OWN_FIELDS if kind in keys_at((*path, "from")) and kind in raw.keys((*path, "from"))]
     for kind in sources:
         yield from _resolves((*path, "from", kind), kind, kinds, raw)
+        yield from _rules(path, kind, raw)
+    given = _given(path, raw)
     for to, keys in _TEMPLATES.items():
         for target in _targets((*path, "to", to), raw):
             yield from _resolves(target, to, kinds, raw)
             for kind in sources:
                 for key in keys:
-                    yield from _renders((*target, key), kind, raw)
+                    yield from _renders((*target, key), kind, raw, given)
                 if to == "amqp":
                     yield from _addresses(target, kind, raw)
 
@@ -233,11 +236,31 @@ def _resolves(path: Path, kind: Kind, kinds: Kinds, raw: _Raw) -> Iterator[tuple
         yield (path if name is None else key), str(error.args[0])
 
 
-def _renders(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
-    """Whether messages from that kind of broker have what a template names."""
+def _rules(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """Whether messages from that kind of broker have what a route's filter and rules name."""
+    condition = raw.text((*path, "filter"))
+    for name in sorted(names_in(condition)) if condition is not None else ():
+        if not _exists(name, kind):
+            yield (*path, "filter"), f"a message from {kind} has no {name}"
+    given = _given(path, raw)
+    for table in ("default", "set"):
+        for name in raw.keys((*path, "map", table)):
+            yield from _renders((*path, "map", table, name), kind, raw, given)
+
+
+def _given(path: Path, raw: _Raw) -> frozenset[str]:
+    """The template fields that a message of a route has by its rules, whatever it comes from."""
+    renamed = raw.at((*path, "map", "rename"))
+    names = [*renamed.values()] if isinstance(renamed, dict) else []
+    names += [name for table in ("default", "set") for name in raw.keys((*path, "map", table))]
+    return frozenset({"key"} if "key" in names else ())
+
+
+def _renders(path: Path, kind: Kind, raw: _Raw, given: Set[str]) -> Iterator[tuple[Path, str]]:
+    """Whether messages from that kind of broker have what a template names, or are given it."""
     text = raw.text(path)
     for field in Template.parse(text).fields if text is not None else ():
-        if not _exists(field, kind):
+        if not _exists(field.name, kind) and field.name not in given:
             yield path, f"a message from {kind} has no {{{field.name}}}"
 
 
@@ -253,5 +276,5 @@ def _addresses(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
         yield (*path, "exchange"), f"{needs}: a message from {kind} has none of its own"
 
 
-def _exists(field: TemplateField, kind: Kind) -> bool:
-    return field.name not in _SOME_FIELDS or field.name in _OWN_FIELDS[kind]
+def _exists(name: str, kind: Kind) -> bool:
+    return name not in _SOME_FIELDS or name in _OWN_FIELDS[kind]
