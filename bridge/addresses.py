@@ -12,8 +12,8 @@ that goes from one kind to another and back is the same as before, if the other 
     kafka   .         all but A-Z a-z 0-9 _ -: _-hh, in lower case            a leading __ is _-5f_; _- is in front of
                                                                               the empty name, . and ..
 
-HH are the bytes of UTF-8, each with its % but in Kafka. What only looks like such an escape is kept apart from it by one
-more 25 behind the % (Kafka: one more -), and one less on the way back; every other % and _- is itself. So between
+HH are the bytes of UTF-8, each with its % but in Kafka. What only looks like such an escape is told from it by one more
+25 behind the % (Kafka: one more -), and one less on the way back; every other % and _- is itself. So between
 routing keys and topics . and / change places, and hardly anything else does. A name that is not UTF-8 (AMQP, Redis) is
 never escaped for that: MQTT and Kafka refuse it.
 """
@@ -85,7 +85,11 @@ _DISALLOWED: Final = "\0-\x1f\x7f-\x9f\ufdd0-\ufdef" + "".join(
 def _rules(style: _Style, forbidden: str, begins: str, guard: str | None = None) -> _Rules:
     either = re.compile(f"{style.escape}|(?P<char>[{forbidden}])")
     return _Rules(
-        style, re.compile(f"[{forbidden}]"), either, re.compile(begins), re.compile(style.guard if guard is None else guard)
+        style,
+        re.compile(f"[{forbidden}]"),
+        either,
+        re.compile(begins),
+        re.compile(style.guard if guard is None else guard),
     )
 
 
@@ -156,6 +160,12 @@ def matching(pattern: Pattern) -> Callable[[str], Captured | None]:
         return got
 
     return remembering(match)
+
+
+def mismatches(pattern: Pattern) -> Callable[[str], str]:
+    """Compile a pattern: the function says for a person that an address does not match, or "" where it does."""
+    match = matching(pattern)
+    return lambda address: "" if match(address) is not None else f"address {address!a:.300} does not match {pattern}"
 
 
 def literal_segments(pattern: Pattern) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
+from bridge.addresses import mismatches
 from bridge.batch import Batch, Epoch, Fate, Parcel
 from bridge.errors import Disconnected
 from bridge.lane import Lane
@@ -20,6 +21,7 @@ from bridge.message import UNROUTABLE, Delivery, Message, Outcome
 from bridge.metrics import RouteMeters
 from bridge.ports import Source
 from bridge.tasks import until
+from config.patterns import Pattern
 from config.settings import OnError, RetrySettings, Unroutable, WindowSettings
 
 _TELL_EVERY = 10.0  # seconds between two lines about dropped messages; the metric has each
@@ -28,7 +30,10 @@ FLUSH_AT_LEAST = 2.0
 
 
 class RelaySettings(NamedTuple):
-    """What a relay needs to know of its route; `sinks` gives each sink's `max_in_flight` by its name."""
+    """What a relay needs to know of its route; `sinks` gives each sink's `max_in_flight` by its name.
+
+    A message whose address `match` does not match is refused.
+    """
 
     route: str
     sinks: Mapping[str, int | None]
@@ -36,6 +41,7 @@ class RelaySettings(NamedTuple):
     retry: RetrySettings
     on_error: OnError
     unroutable: Unroutable = "dead_letter"
+    match: Pattern | None = None
 
 
 class Relay:
@@ -68,6 +74,7 @@ class Relay:
         self.closing = asyncio.Event()
         """Set when nothing more is to be received: by `close`, or by a message that stops the route."""
         self._settings = settings
+        self._mismatch = None if settings.match is None else mismatches(settings.match)
         self._meters = meters
         self._clock = clock
         self._epoch: Epoch  # the one in which messages are received, since `consume` was called
@@ -165,7 +172,7 @@ class Relay:
         return room
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
-        messages, refusals = map_batch(deliveries)
+        messages, refusals = map_batch(deliveries, self._mismatch)
         self._received += 1
         batch = Batch(
             self._received, self._epoch, deliveries, messages, self._clock(), len(self.lanes), concluded=self._conclude

@@ -11,6 +11,7 @@ from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.bonds import bound, pattern_of
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
@@ -45,9 +46,10 @@ def _plan(settings: Settings, name: str, route: RouteSettings) -> RoutePlan:
             route.retry,
             route.on_error,
             route.unroutable,
+            pattern_of(route.source.settings),
         ),
         _source(settings, route.source.settings, place),
-        {target.name: _sink(settings, target, place) for target in targets},
+        {target.name: _sink(settings, bound(target, route.source.settings), place) for target in targets},
     )
 
 
@@ -81,7 +83,7 @@ def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, 
     if isinstance(target, KafkaSinkSettings):
         from connectors import kafka
 
-        return name, partial(kafka.open_sink, broker, target, place)
+        return name, partial(kafka.open_sink, broker, target, place, set())
     if isinstance(target, MqttSinkSettings):
         from connectors import mqtt
 

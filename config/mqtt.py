@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from config.patterns import pattern_for
 from config.tables import Table
 from config.templates import Template
 from config.values import Duration, Kind, Name, Whole
@@ -102,6 +103,9 @@ class MqttSourceSettings(Table):
     )
     session_expiry: Annotated[Duration, AfterValidator(_expiry)] = Field(
         86_400.0, description="How long the broker keeps the session, and messages for it, while the bridge is away."
+    )
+    match: Annotated[str, AfterValidator(pattern_for("mqtt"))] | None = Field(
+        None, description="A pattern, as sensors/{site}/{device...}; other topics go by on_error."
     )
 
     @model_validator(mode="after")

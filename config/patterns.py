@@ -7,9 +7,9 @@ more; every other segment is itself, written as the source has it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from config.values import Kind
 
@@ -38,6 +38,7 @@ MANY: Final = "..."
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*")
 """How a capture may be called."""
 
+_Part = TypeVar("_Part")
 _TOKEN = re.compile(r"(?P<literal>(?:[^{}]|\{\{|\}\})+) | \{(?P<name>[^{}]*)\}", re.VERBOSE)
 
 
@@ -72,7 +73,7 @@ class Pattern:
         """Parse a pattern; raises ValueError, in words for the person who wrote it."""
         if not text:
             raise ValueError("is empty")
-        segments = tuple(_segment(parts, kind) for parts in _split(_parts(text), SEPARATORS[kind]))
+        segments = tuple(_segment(parts, kind) for parts in divided(_parts(text), SEPARATORS[kind]))
         captures = [part for part in segments if isinstance(part, Capture)]
         for name in [capture.name for capture in captures]:
             if sum(capture.name == name for capture in captures) > 1:
@@ -115,11 +116,11 @@ def _capture(written: str) -> Capture:
     return Capture(name, written.endswith(MANY))
 
 
-def _split(parts: Iterator[str | Capture], separator: str) -> list[list[str | Capture]]:
-    """The parts of each segment; empty text is none."""
-    segments: list[list[str | Capture]] = [[]]
+def divided(parts: Iterable[str | _Part], separator: str) -> list[list[str | _Part]]:
+    """Give the parts of each segment of what is made of texts and others; of an empty one there are none."""
+    segments: list[list[str | _Part]] = [[]]
     for part in parts:
-        if isinstance(part, Capture):
+        if not isinstance(part, str):
             segments[-1].append(part)
             continue
         first, *others = part.split(separator)

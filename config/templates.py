@@ -55,7 +55,7 @@ class TemplateField(NamedTuple):
 
 
 class Bond(NamedTuple):
-    """What a template is told of its route: the kind of the source and its `match`, and whose rules its text follows."""
+    """What a template is told of its route: its source's kind and `match`, and whose rules its text follows."""
 
     source: Kind
     match: Pattern | None

@@ -8,6 +8,7 @@ import typer
 
 from bridge.cli.guarantees import block
 from bridge.cli.neighbours import shares
+from bridge.cli.reversals import reversals
 from config import load
 
 
@@ -25,7 +26,12 @@ def check(config: Path, *, connect: bool = False) -> None:
         logging.getLogger().addHandler(logging.NullHandler())  # what the libraries would write to stderr is told here
         found = asyncio.run(surveyed(settings))
     blocks = [
-        [*block(name, route, settings), *shares(name, settings), *(() if found is None else found.lines(name))]
+        [
+            *block(name, route, settings),
+            *reversals(name, settings),
+            *shares(name, settings),
+            *(() if found is None else found.lines(name)),
+        ]
         for name, route in settings.routes.items()
     ]
     if found is not None:

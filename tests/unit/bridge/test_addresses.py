@@ -115,7 +115,7 @@ def test_routing_keys_and_topics(key: str, topic: str) -> None:
     [
         ("shop/orders_2024", "shop.orders_2024"),
         ("a.b/c d", "a_-2eb.c_-20d"),
-        ("é/+"[:2], "_-c3a9."),
+        ("é/", "_-c3a9."),
         ("a_-20", "a_--20"),
         ("__a/__b", "_-5f_a.__b"),
         ("/", "_-."),

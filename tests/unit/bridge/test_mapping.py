@@ -1,5 +1,7 @@
+from bridge.addresses import mismatches
 from bridge.mapping import Refusal, map_batch
 from bridge.message import Delivery, Message, Outcome, Undecodable, Verdict
+from config.patterns import Pattern
 
 GOOD = Message(b"body", "uid", "key", "exchange")
 BAD = Undecodable(b"raw", b"body", "too_deep", "byte 7", "key", "exchange")
@@ -16,3 +18,17 @@ def test_what_cannot_be_decoded_is_refused_at_its_position_and_its_neighbours_pa
     messages, refusals = map_batch([Delivery(GOOD, 1, 4), Delivery(BAD, 2, 4), Delivery(GOOD, 3, 4)])
     assert refusals == [Refusal(1, Outcome(Verdict.REJECTED, "too_deep", "byte 7"))]
     assert messages == [GOOD, Message(b"body", "", "key", "exchange"), GOOD]
+
+
+def test_an_address_that_does_not_match_is_refused_at_its_position() -> None:
+    other, bad = GOOD._replace(address="x.key"), BAD._replace(address="x.y")
+    deliveries = [Delivery(message, at, 4) for at, message in enumerate((other, GOOD, bad, BAD, GOOD, other))]
+    messages, refusals = map_batch(deliveries, mismatches(Pattern.parse("{only}", "amqp")))
+    assert [(refusal.position, refusal.outcome.reason) for refusal in refusals] == [
+        (0, "no_match"),
+        (2, "too_deep"),
+        (3, "too_deep"),
+        (5, "no_match"),
+    ]
+    assert refusals[0].outcome == Outcome(Verdict.REJECTED, "no_match", "address 'x.key' does not match {only}")
+    assert messages[1] is GOOD
