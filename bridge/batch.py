@@ -1,5 +1,6 @@
 """What becomes of the messages of one receive: the book that a batch of deliveries keeps until every sink is done."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -44,7 +45,19 @@ class Batch:
     `concluded` is called once, with the batch, when the last fate is in.
     """
 
-    __slots__ = ("_concluded", "_open", "deliveries", "epoch", "fates", "messages", "number", "received", "size")
+    __slots__ = (
+        "_concluded",
+        "_filtered",
+        "_open",
+        "_sinks",
+        "deliveries",
+        "epoch",
+        "fates",
+        "messages",
+        "number",
+        "received",
+        "size",
+    )
 
     def __init__(  # noqa: PLR0917 - the parts of one record
         self,
@@ -63,6 +76,8 @@ class Batch:
         self.received = received
         self.size = sum([delivery.size for delivery in deliveries])
         self.fates: dict[int, Fate] = {}
+        self._filtered: Counter[int] = Counter()
+        self._sinks = sinks
         self._open = len(deliveries) * sinks
         self._concluded = concluded
 
@@ -72,8 +87,12 @@ class Batch:
 
     def ended(self, position: int, fate: Fate, sinks: int = 1) -> None:
         """Note that the message at `position` ended with `fate` at `sinks` sinks."""
-        known = self.fates.get(position)
-        self.fates[position] = fate if known is None else max(known, fate)
+        if fate is Fate.FILTERED:
+            self._filtered[position] += sinks
+            if self._filtered[position] == self._sinks:
+                self.fates[position] = fate
+        else:
+            self.fates[position] = max(self.fates.get(position, fate), fate)
         self._close(sinks)
 
     def _close(self, count: int) -> None:

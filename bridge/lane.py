@@ -216,7 +216,9 @@ class Lane:
             parcel = parcel._replace(refusals=parcel.refusals + 1)
             if parcel.refusals > self._retry.refusals:
                 verdict = Verdict.REJECTED
-        if verdict is Verdict.REJECTED:
+        if verdict is Verdict.FILTERED:
+            batch.ended(position, Fate.FILTERED)
+        elif verdict is Verdict.REJECTED:
             batch.ended(position, self._refuse(batch.messages[position], self.name, outcome))
         elif batch.epoch.recalled:
             batch.ended(position, Fate.RETURNED)

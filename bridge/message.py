@@ -82,6 +82,8 @@ class Message(NamedTuple):
     key: bytes | None = None
     properties: Properties = {}  # noqa: RUF012 - never written to: a message is a value
     headers: Sequence[Header] = ()
+    path: str = ""
+    """The places it was read from, the last one included, as `bridge.paths` writes them; empty if nobody looks."""
 
 
 class Undecodable(NamedTuple):
@@ -125,6 +127,8 @@ class Verdict(Enum):
     """Sent, and no answer came: the sink is opened anew and the message sent again with the same uid."""
     REJECTED = "rejected"
     """Never: returned, too large, unencodable, forbidden."""
+    FILTERED = "filtered"
+    """Not sent, and rightly so: it would go round in a loop."""
 
 
 class Outcome(NamedTuple):

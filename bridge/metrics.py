@@ -39,7 +39,7 @@ class LaneMeters:
         self._messages[verdict].inc()
         if verdict is Verdict.UNKNOWN:
             self._unknown.inc()
-        if verdict is not Verdict.REJECTED:
+        if verdict not in {Verdict.REJECTED, Verdict.FILTERED}:
             self._retries.labels(*self._labels, reason).inc()
 
 

@@ -32,8 +32,14 @@ ROUTING_KEY: Final = "amqp-routing-key"
 KEY: Final = "kafka-key"
 """A message's key, where the target has none."""
 
+OURS: Final = "fedbridge-"
+"""What the names begin with that are a bridge's own."""
+
 UID: Final = "fedbridge-uid"
 """The identity of a message from bridge to bridge (DESIGN section 4)."""
+
+PATH: Final = "fedbridge-path"
+"""The places a message was read from, a JSON array; see `bridge.paths`."""
 
 TYPES: Final = "fedbridge-types"
 """The types of headers, where the target knows text only; see `bridge.marks`."""

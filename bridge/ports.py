@@ -13,6 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from bridge.message import Delivery, Message, Outcome, Receipt
+from bridge.paths import Guard, Trail
+from config.brokers import BrokerSettings
 from config.names import Names
 
 
@@ -103,11 +105,17 @@ OpenSink = Callable[[], AbstractAsyncContextManager[Sink]]
 """Opens one connected sink; called again after every loss."""
 
 
+def _anonymous(_identity: str) -> None:
+    pass
+
+
 class Place(NamedTuple):
     """Where in the bridge a connector is opened: names for queues, groups, client ids and logs, and the route's window.
 
     `messages` and `size` (bytes) are the route's window: a source hands out, and reads ahead, no more than that
-    unsettled.
+    unsettled. `trust` says that what messages bring from other bridges counts, and `max_hops` how many places they may
+    have been read from. `identified` is told what a broker is called that states no `id`, and raises RouteFault if
+    another one is.
     """
 
     bridge: str
@@ -115,6 +123,22 @@ class Place(NamedTuple):
     route: str
     messages: int
     size: int
+    trust: bool = True
+    max_hops: int = 8
+    identified: Callable[[str], None] = _anonymous
+
+    def trail(self, broker: BrokerSettings, learned: str) -> Trail:
+        """What writes the paths of what is read from a broker: by its `id`, or as `learned`; raises RouteFault."""
+        return Trail(self._identity(broker, learned), trusted=self.trust)
+
+    def guard(self, broker: BrokerSettings, learned: str) -> Guard:
+        """What keeps messages from a broker where they have been; raises RouteFault."""
+        return Guard(self._identity(broker, learned), self.max_hops)
+
+    def _identity(self, broker: BrokerSettings, learned: str) -> str:
+        if broker.id is None:
+            self.identified(learned)
+        return broker.id or learned
 
     @property
     def names(self) -> Names:

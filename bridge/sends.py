@@ -5,14 +5,30 @@ room that they leave, and the news that lets others go on. Everything on one loo
 """
 
 import asyncio
+import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from bridge.errors import Disconnected, FedbridgeError, RouteFault
 from bridge.message import DELIVERED, Message, Outcome, Verdict
 
-_MOST: Final = 2  # sends; while one is on its way the next waits, and what comes then fills a larger one
 _OPEN, _SETTLED = 0, 1
+
+
+class Pace(NamedTuple):
+    """How many sends of how many messages a sink has under way at most."""
+
+    sends: int
+    size: int
+
+
+STEADY: Final = Pace(8, 250)
+"""For brokers that answer message by message: they work while the next send is made. Measured with 2 sends of up to
+1,000 and 8 of up to 250, in turn: into Redis 89,000 and 139,000 messages/s, into RabbitMQ 12,300 and 13,000."""
+
+BULK: Final = Pace(2, sys.maxsize)
+"""For Kafka, where a batch costs nearly the same whatever is in it: while one send is on its way the next grows.
+Measured with 8 sends of up to 250: 90,000 messages/s in place of 135,000."""
 
 
 class Submission:
@@ -75,12 +91,13 @@ class Submission:
 
 
 class Sends:
-    """What was given to a sink and has no outcome yet, at most `limit` messages of at most two sends."""
+    """What was given to a sink and has no outcome yet, at most `limit` messages, in sends as `pace` says."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, pace: Pace) -> None:
         self.loss: FedbridgeError | None = None
         """Why the sink is lost, once it is."""
         self._limit = limit
+        self._pace = pace
         self._open: set[Submission] = set()
         self._sends = 0
         self._unconfirmed = 0
@@ -89,7 +106,9 @@ class Sends:
     @property
     def room(self) -> int:
         """How many messages may be sent now, by what is unconfirmed."""
-        return self._limit - self._unconfirmed if self._sends < _MOST else 0
+        if self._sends >= self._pace.sends:
+            return 0
+        return min(self._limit - self._unconfirmed, self._pace.size)
 
     def begin(self, messages: Sequence[Message]) -> Submission:
         """Begin a send; it ends with `finish` once all of it is settled."""

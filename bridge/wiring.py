@@ -3,10 +3,11 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from bridge.findings import End, Tell
+from bridge.identities import Identities
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
 from bridge.supervisor import RoutePlan
@@ -21,7 +22,8 @@ from config.values import Kind
 
 def plan_routes(settings: Settings) -> list[RoutePlan]:
     """Give the plan of every enabled route, in the order of the file; the settings have been checked."""
-    return [_plan(settings, name, route) for name, route in settings.routes.items() if route.enabled]
+    known = Identities()
+    return [_plan(settings, name, route, known) for name, route in settings.routes.items() if route.enabled]
 
 
 def instance_of(settings: Settings) -> str:
@@ -32,10 +34,21 @@ def instance_of(settings: Settings) -> str:
 def place_in(settings: Settings, name: str, route: RouteSettings) -> Place:
     """The place of a route's connectors."""
     window = route.window
-    return Place(settings.bridge.name, instance_of(settings), name, window.messages, int(window.bytes))
+    return Place(
+        settings.bridge.name,
+        instance_of(settings),
+        name,
+        window.messages,
+        int(window.bytes),
+        route.trust,
+        route.max_hops,
+    )
 
 
-def _plan(settings: Settings, name: str, route: RouteSettings) -> RoutePlan:
+def _plan(settings: Settings, name: str, route: RouteSettings, known: Identities) -> RoutePlan:
+    def end(broker: str) -> Place:
+        return place._replace(identified=partial(known.claim, broker))
+
     place = place_in(settings, name, route)
     targets = route.targets.settings
     return RoutePlan(
@@ -48,14 +61,14 @@ def _plan(settings: Settings, name: str, route: RouteSettings) -> RoutePlan:
             route.unroutable,
             pattern_of(route.source.settings),
         ),
-        _source(settings, route.source.settings, place),
-        {target.name: _sink(settings, bound(target, route.source.settings), place) for target in targets},
+        _source(settings, route.source.settings, end),
+        {target.name: _sink(settings, bound(target, route.source.settings), end) for target in targets},
     )
 
 
-def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[str, OpenSource]:
+def _source(settings: Settings, source: SourceSettings, end: Callable[[str], Place]) -> tuple[str, OpenSource]:
     name = settings.broker_name(source.broker, source.kind)
-    broker = settings.brokers[name]
+    broker, place = settings.brokers[name], end(name)
     if isinstance(source, AmqpSourceSettings):
         from connectors import amqp
 
@@ -73,9 +86,9 @@ def _source(settings: Settings, source: SourceSettings, place: Place) -> tuple[s
     return name, partial(redis.open_source, broker, source, place)
 
 
-def _sink(settings: Settings, target: SinkSettings, place: Place) -> tuple[str, OpenSink]:
+def _sink(settings: Settings, target: SinkSettings, end: Callable[[str], Place]) -> tuple[str, OpenSink]:
     name = settings.broker_name(target.broker, target.kind)
-    broker = settings.brokers[name]
+    broker, place = settings.brokers[name], end(name)
     if isinstance(target, AmqpSinkSettings):
         from connectors import amqp
 

@@ -31,6 +31,12 @@ class BrokerSettings(Table):
         description="amqp://HOST:PORT/VHOST, kafka://HOST:PORT,HOST:PORT, mqtt://HOST:PORT or "
         "redis://HOST:PORT/DATABASE; a list is tried in turn."
     )
+    id: str | None = Field(
+        None,
+        min_length=1,
+        description="What the loop guard calls the broker; the same in every bridge. Default: the id of a Kafka "
+        "cluster, RabbitMQ's cluster name and virtual host, HOST:PORT of MQTT, HOST:PORT/DATABASE of Redis.",
+    )
     username: str | None = Field(None, description="Overrides the URL's.")
     password: SecretStr | None = Field(None, description="Overrides the URL's; any character works here.")
     password_file: str | None = Field(None, description="A file that holds the password (a final newline is dropped).")

@@ -156,6 +156,8 @@ class RouteSettings(Table):
     unroutable: Unroutable = Field(
         "dead_letter", description="A message that an AMQP exchange has no binding for; dead_letter goes by on_error."
     )
+    trust: bool = Field(True, description="False: what messages bring from other bridges, fedbridge-…, is dropped.")
+    max_hops: Whole = Field(8, ge=1, description="How many places a message may have been read from; more is an error.")
     retry: RetrySettings = Field(RetrySettings(), description="How refusals are tried again.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-_Address: TypeAlias = tuple[str | None, int | None]
+Address: TypeAlias = tuple[str | None, int | None]
 
 
 class Swallower:
@@ -39,7 +39,7 @@ class Swallower:
 @contextlib.contextmanager
 def swallowing(url: str) -> Iterator[Swallower]:
     """Give a proxy to the broker at `url` that can swallow its replies."""
-    with _proxied(url, lambda client, broker: _serve(client, broker, 0.0, swallower.passes)) as port:
+    with proxied(url, lambda client, broker: _serve(client, broker, 0.0, swallower.passes)) as port:
         swallower = Swallower(url.replace(f":{urlsplit(url).port}", f":{port}"))
         yield swallower
 
@@ -47,12 +47,12 @@ def swallowing(url: str) -> Iterator[Swallower]:
 @contextlib.contextmanager
 def slowed(url: str, seconds: float) -> Iterator[str]:
     """Give the URL of a proxy to the broker at `url` that holds each chunk of either direction back for `seconds`."""
-    with _proxied(url, lambda client, broker: _serve(client, broker, seconds)) as port:
+    with proxied(url, lambda client, broker: _serve(client, broker, seconds)) as port:
         yield url.replace(f":{urlsplit(url).port}", f":{port}")
 
 
 @contextlib.contextmanager
-def _proxied(url: str, serve: Callable[[socket.socket, _Address], None]) -> Iterator[int]:
+def proxied(url: str, serve: Callable[[socket.socket, Address], None]) -> Iterator[int]:
     """Serve every connection to the port that this gives, each by a thread."""
     parts = urlsplit(url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -66,8 +66,8 @@ def _proxied(url: str, serve: Callable[[socket.socket, _Address], None]) -> Iter
 
 def _accept(
     listener: socket.socket,
-    broker: _Address,
-    serve: Callable[[socket.socket, _Address], None],
+    broker: Address,
+    serve: Callable[[socket.socket, Address], None],
 ) -> None:
     with contextlib.suppress(OSError):
         while True:
@@ -77,7 +77,7 @@ def _accept(
 
 def _serve(
     client: socket.socket,
-    broker: _Address,
+    broker: Address,
     seconds: float,
     passes: Callable[[bytes], bytes] = bytes,
 ) -> None:

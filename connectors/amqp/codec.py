@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Undecodable
-from bridge.names import UID
+from bridge.names import OURS, PATH, UID
+from connectors.amqp.places import Locate
 from connectors.amqp.tables import Malformed, decode_table, encode_table
 
 UID_ENTRY: Final = bytes((len(UID),)) + UID.encode() + b"S"
@@ -37,6 +38,7 @@ _TEXT, _TABLE, _OCTET, _TIME = range(4)
 _KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET, "timestamp": _TIME}
 _Plan: TypeAlias = tuple[tuple[str, int], ...]
 _U64: Final = struct.Struct(">Q")
+_MARK: Final = OURS.encode()
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
@@ -51,11 +53,12 @@ class RawDelivery(NamedTuple):
     body: bytes
 
 
-def decode(raw: RawDelivery, uid: str) -> Message | Undecodable:
+def decode(raw: RawDelivery, uid: str, locate: Locate | None = None, *, trusted: bool = True) -> Message | Undecodable:
     """Decode a delivery; `uid` is its identity unless it brings one in the header `fedbridge-uid`.
 
-    Never raises: what cannot be decoded is an Undecodable of reason bad_properties, bad_header_table, too_deep or
-    too_many_headers, with the offset into the properties in its detail.
+    `locate` gives its path; what it brings from another bridge is dropped unless it is `trusted`. Never raises: what
+    cannot be decoded is an Undecodable of reason bad_properties, bad_header_table, too_deep or too_many_headers, with
+    the offset into the properties in its detail.
     """
     _tag, _redelivered, exchange, key, data, body = raw
     try:
@@ -68,9 +71,14 @@ def decode(raw: RawDelivery, uid: str) -> Message | Undecodable:
         return Undecodable(data, body, error.reason, error.detail, address, place)
     except (IndexError, struct.error):
         return Undecodable(data, body, "bad_properties", f"ends early, at byte {len(data)}", address, place)
-    if b"fedbridge-uid" in data:
-        uid, headers = _take_uid(uid, headers)
-    return _new(Message, (body, uid, address, place, None, properties, headers))
+    brought = None
+    if _MARK in data:
+        if trusted:
+            uid, brought, headers = _take_ours(uid, headers)
+        else:
+            headers = tuple(header for header in headers if not header[0].startswith(OURS))
+    path = "" if locate is None else locate(place, address, brought)
+    return _new(Message, (body, uid, address, place, None, properties, headers, path))
 
 
 def _decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
@@ -112,13 +120,18 @@ def _plan(flags: int) -> _Plan:
     return tuple((name, _KINDS.get(name, _TEXT)) for bit, name in enumerate(_NAMES) if flags >> (15 - bit) & 1)
 
 
-def _take_uid(uid: str, headers: tuple[Header, ...]) -> tuple[str, tuple[Header, ...]]:
-    """Take the identity out of the headers: the sink writes it afresh."""
+def _take_ours(uid: str, headers: tuple[Header, ...]) -> tuple[str, str | None, tuple[Header, ...]]:
+    """Take identity and path out of the headers: the sink writes them afresh."""
     uids = [value for name, _type, value in headers if name == UID and isinstance(value, str) and value]
-    if not uids:
-        return uid, headers
-    kept = tuple(header for header in headers if header[0] != UID or not isinstance(header[2], str))
-    return uids[0], kept
+    paths = [value for name, _type, value in headers if name == PATH and isinstance(value, str)]
+    kept = headers
+    if uids or paths:
+        kept = tuple(
+            (name, kind, value)
+            for name, kind, value in headers
+            if not (isinstance(value, str) and (name == PATH or (name == UID and uids)))
+        )
+    return uids[0] if uids else uid, paths[0] if paths else None, kept
 
 
 def uid_of(properties: bytes) -> str:

@@ -69,6 +69,15 @@ class Link(NamedTuple):
     stream: FrameStream
     writer: asyncio.StreamWriter
     timeout: float
+    vhost: str
+
+    @property
+    def identity(self) -> str:
+        """What the loop guard calls the broker, if nobody says otherwise: its cluster's name and the virtual host."""
+        transport = self.connection.transport
+        named: Any = {} if transport is None else transport.connection.server_properties
+        name = named.get("cluster_name", self.broker)
+        return f"amqp:{name.decode(errors='replace') if isinstance(name, bytes) else name}/{self.vhost}"
 
     async def channel(self) -> AbstractChannel:
         """Open a channel without confirms; may raise what the library raises."""
@@ -186,7 +195,8 @@ async def _connect(
     if transports.made is None:
         raise Disconnected(f"{shown}: no transport", "error")
     reader, writer = transports.made
-    return Link(shown, connection, reader.stream, writer, broker.broker_timeout), reader
+    vhost = url.path.removeprefix("/") or "/"
+    return Link(shown, connection, reader.stream, writer, broker.broker_timeout, vhost), reader
 
 
 async def _close(connection: aio_pika.Connection, stream: FrameStream | None, timeout: float) -> None:

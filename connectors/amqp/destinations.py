@@ -10,6 +10,7 @@ from bridge.templates import lacking, render_text
 from config.amqp import AmqpSinkSettings
 from connectors.amqp.connection import Link
 from connectors.amqp.exchanges import Exchange
+from connectors.amqp.places import Judge
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two lookups of a missing exchange."""
@@ -38,12 +39,13 @@ class Destinations:
     seconds, and then until the next `find`, however long the looking for others takes.
     """
 
-    def __init__(self, link: Link, settings: AmqpSinkSettings, look_every: float) -> None:
+    def __init__(self, link: Link, settings: AmqpSinkSettings, look_every: float, judge: Judge) -> None:
         self.fixed = None if settings.exchange.fields else "".join(map(str, settings.exchange.parts))
         self._fixed_key = settings.routing_key is not None and not settings.routing_key.fields
         self._link = link
         self._settings = settings
         self._look_every = look_every
+        self._judge = judge
         self._exchange = render_text(settings.exchange)
         self._key = _own_key if settings.routing_key is None else render_text(settings.routing_key)
         self._there: set[str] = {""}
@@ -60,6 +62,9 @@ class Destinations:
             template = self._settings.exchange if exchange is None else self._settings.routing_key
             text = "the message has no routing key" if template is None else lacking(template, message)
             return Outcome(Verdict.REJECTED, "missing_field", text)
+        judged = self._judge(message.path, exchange, key)
+        if judged is not None:
+            return judged
         destination: Destination = _new(Destination, (exchange, key))
         if self._wrong:
             return self._known(exchange) or self._known(destination) or destination

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Type
-from bridge.names import KEY, MILLISECONDS
+from bridge.names import KEY, MILLISECONDS, PATH
 from connectors.amqp.codec import UID_ENTRY, encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
@@ -60,6 +60,7 @@ _BITS: Final = {
 }
 _CHECKED: Final = frozenset({"priority", "expiration", "reply_to", "user_id"})
 _MILLISECONDS: Final = bytes((len(MILLISECONDS),)) + MILLISECONDS.encode() + b"l"
+_PATH: Final = bytes((len(PATH),)) + PATH.encode() + b"S"
 _KEY: Final = bytes((len(KEY),)) + KEY.encode()
 
 _Shape: TypeAlias = tuple[tuple[str, ...], tuple[Type, ...]]  # the names and the types of a message's headers
@@ -176,6 +177,9 @@ class Encoder:
                 if timestamp >= 1 << 63:
                     raise _Exceptional
                 parts += (_MILLISECONDS, _I64(timestamp))
+        if message.path:
+            path = message.path.encode()
+            parts += (_PATH, _U32(len(path)), path)
         uid = message.uid.encode()
         parts += (UID_ENTRY, _U32(len(uid)), uid)
         return parts

@@ -11,11 +11,12 @@ from typing import Any, Final, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Properties, Type, Value
-from bridge.names import KEY, MILLISECONDS, NULL, TYPES, UID
+from bridge.names import KEY, MILLISECONDS, NULL, PATH, TYPES, UID
 from bridge.values import text_of
 
 RESERVED: Final[Mapping[str, str | None]] = {
     UID: None,
+    PATH: None,
     "CC": "amqp-cc",
     "BCC": "amqp-bcc",
     "x-death": "fedbridge-original-x-death",
@@ -95,6 +96,8 @@ def _own(message: Message, timestamp: int | None) -> list[Header]:
     if timestamp is not None and says_more(message, timestamp):
         fits = timestamp < 1 << 63
         headers.append((MILLISECONDS, "i64" if fits else "string", timestamp if fits else str(timestamp)))
+    if message.path:
+        headers.append((PATH, "string", message.path))
     headers.append((UID, "string", message.uid))
     return headers
 

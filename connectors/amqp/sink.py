@@ -15,7 +15,7 @@ from typing import Never, TypeAlias, TypeVar
 from bridge.errors import Disconnected, FedbridgeError, RouteFault
 from bridge.message import Message, Outcome, Verdict
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from config.amqp import AmqpSinkSettings
 from config.brokers import BrokerSettings
@@ -23,6 +23,7 @@ from connectors.amqp.connection import Link, dead_after, tapped
 from connectors.amqp.destinations import LOOK_EVERY, MISSING_EXCHANGE, Destinations
 from connectors.amqp.errors import explained, translated
 from connectors.amqp.line import ConfirmReader, Line
+from connectors.amqp.places import judge_of
 from connectors.amqp.stream import TICK
 
 _Piece: TypeAlias = tuple[Submission, int]
@@ -41,7 +42,8 @@ async def open_sink(
     """
     name = f"fedbridge {place.bridge}.{place.route} sink {settings.name}"
     async with tapped(broker, name, ConfirmReader) as (link, reader):
-        destinations = Destinations(link, settings, look_every)
+        judge = judge_of(settings, place.guard(broker, link.identity))
+        destinations = Destinations(link, settings, look_every, judge)
         line = Line(link, reader, destinations, settings.persistent, dead_after(broker))
         sink = AmqpSink(link, line, destinations, min(settings.max_in_flight or place.messages, place.messages))
         await sink.prepare()
@@ -74,7 +76,7 @@ class AmqpSink:
         self._exchange = destinations.exchange(destinations.fixed) if destinations.fixed else None
         self._missing = False
         self._mending = False
-        self._sends = Sends(limit)
+        self._sends = Sends(limit, STEADY)
 
     @property
     def waiting(self) -> str | None:
@@ -89,7 +91,7 @@ class AmqpSink:
         await self._line.reopen()
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, `max_in_flight` at most."""
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss

@@ -11,7 +11,7 @@ from aiormq.abc import AbstractChannel
 from pamqp import commands
 
 from bridge.errors import Disconnected, FedbridgeError
-from bridge.message import Delivery, Receipt
+from bridge.message import Delivery, Message, Receipt, Undecodable
 from bridge.ports import Place, Source
 from bridge.prefix import Prefix
 from bridge.tasks import ungrouped
@@ -22,6 +22,7 @@ from connectors.amqp.connection import Link, connected, tapped
 from connectors.amqp.consumer import Consumer
 from connectors.amqp.errors import explained, translated
 from connectors.amqp.patience import patient
+from connectors.amqp.places import locator
 from connectors.amqp.prefetch import Prefetch
 from connectors.amqp.queues import Queue
 from connectors.amqp.reader import TapReader
@@ -57,7 +58,7 @@ async def open_source(
         # lookups need an answer also while the window is full and nobody reads the source's connection
         nullcontext(link) if alone else connected(broker, f"{name} lookups") as lookups,
     ):
-        source = await _consuming(link, reader, lookups, settings, place)
+        source = await _consuming(broker, link, reader, lookups, settings, place)
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -77,8 +78,14 @@ async def open_source(
 class AmqpSource:
     """A consumer on a channel of its own. A receipt is an int: the epoch above, the delivery tag in the low 64 bits."""
 
-    def __init__(
-        self, link: Link, reader: TapReader, channel: AbstractChannel, topology: Topology, prefetch: Prefetch
+    def __init__(  # noqa: PLR0917 - what one opening is made of
+        self,
+        link: Link,
+        reader: TapReader,
+        channel: AbstractChannel,
+        topology: Topology,
+        prefetch: Prefetch,
+        decode: Callable[[RawDelivery, str], Message | Undecodable],
     ) -> None:
         epoch = secrets.randbits(63)
         self.redelivers = topology.queue.redelivers
@@ -90,6 +97,7 @@ class AmqpSource:
         self._consumer = Consumer(reader, channel, topology.queue.name, prefetch)
         self._base = epoch << _TAG_BITS
         self._uid = f"amqp:{epoch:016x}-"
+        self._decode = decode
         self._prefix = Prefix(self._base + 1)
         self._settled = 0  # up to which delivery tag all is settled
         self._lag: int | None = None
@@ -245,7 +253,8 @@ class AmqpSource:
         self._lose(Disconnected(f"{text}: was it deleted?", "cancelled"))
 
     def _decoded(self, batch: list[RawDelivery]) -> list[Delivery]:
-        uid, base, new = self._uid, self._base, tuple.__new__  # which costs half of calling a NamedTuple's class
+        uid, base, decode = self._uid, self._base, self._decode
+        new = tuple.__new__  # which costs half of calling a NamedTuple's class
         return [
             new(Delivery, (decode(raw, f"{uid}{tag}"), base + tag, len(properties) + len(body), redelivered))
             for raw in batch
@@ -253,18 +262,20 @@ class AmqpSource:
         ]
 
 
-async def _consuming(
-    link: Link, reader: TapReader, lookups: Link, settings: AmqpSourceSettings, place: Place
+async def _consuming(  # noqa: PLR0917 - what one opening is made of
+    broker: BrokerSettings, link: Link, reader: TapReader, lookups: Link, settings: AmqpSourceSettings, place: Place
 ) -> AmqpSource:
     """See to queue, exchange and bindings, and start to consume."""
     ask = patient(link, lambda: reader.full) if settings.exclusive else lookups.throwaway
     topology = Topology(lookups, Queue(link.broker, ask, settings, place), settings, place)
     await topology.prepare()
+    trail = place.trail(broker, link.identity)
+    decoder = partial(decode, locate=locator(settings, trail), trusted=trail.trusted)
     with translated(link.broker, f"consuming from queue {topology.queue.name}"):
         async with asyncio.timeout(link.timeout):
             channel = await link.channel()
             prefetch = Prefetch(place, settings.prefetch, lasting=topology.queue.single)
-            source = AmqpSource(link, reader, channel, topology, prefetch)
+            source = AmqpSource(link, reader, channel, topology, prefetch, decoder)
             await source.consume()
     return source
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Outcome, Verdict
+from bridge.paths import Guard
 from bridge.sends import Submission
 from connectors.kafka import hooks
 from connectors.kafka.codec import Encoder, Record
@@ -45,8 +46,9 @@ class Batch:
 class Packer:
     """Makes batches of sends; it keeps what one send leaves to the next: whose turn it is, and shapes of headers."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, guard: Guard) -> None:
         self._key = key
+        self._guard = guard
         self._encoder = Encoder()
         self._partitioner = Partitioner()
 
@@ -93,8 +95,15 @@ class Packer:
         batches: list[Batch] = []
         filling: dict[int, tuple[hooks.Append, list[int]]] = {}
         chosen = self._partitioner.choose(keys, partitions, available)
+        path, judged = "", None
         for position, key, partition in zip(positions, keys, chosen, strict=True):
             message = messages[position]
+            if message.path is not path:
+                path = message.path
+                judged = self._guard.judge(path, topic)
+            if judged is not None:
+                submission.settle(position, judged)
+                continue
             try:
                 timestamp, headers = encode(message)
             except Unmappable as error:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.marks import Marks
 from bridge.message import Message, Type, Value
-from bridge.names import EXCHANGE, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.raw import Pairs, RawHeaders, RawProperties
 from bridge.values import text_of
-from connectors.kafka.headers import Headers, RecordHeaders
 
-_OURS = frozenset({UID, TYPES})
+_OURS = frozenset({UID, TYPES, PATH})
 
 LAST_TIMESTAMP = 253_402_300_799_999
 """The end of the year 9999 in milliseconds. A record from beyond would keep its segment from ever expiring."""
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp: int | None
-    headers: Headers
+    headers: Pairs
 
 
 _Encode: TypeAlias = Callable[[str], bytes]
@@ -44,33 +44,29 @@ class Encoder:
         self._marks = Marks()
         self._exchange: str | None = None
         self._address: str | None = None
-        self._origin: Headers = []
+        self._origin: Pairs = []
 
     def record(self, message: Message, key: bytes | None) -> Record:
         """Make the record of a message; raises as `encode` does."""
         timestamp, headers = self.encode(message)
         return Record(key, message.body, timestamp, headers)
 
-    def encode(self, message: Message, encode: _Encode = str.encode) -> tuple[int | None, Headers]:
+    def encode(self, message: Message, encode: _Encode = str.encode) -> tuple[int | None, Pairs]:
         """Make the timestamp and the headers of a message's record, which has the message's body and any key.
 
         Strings become UTF-8, or the bytes they were where they are not; bytes stay, void is null, everything else has
         its text form. Raises Unmappable: unencodable for a header name or text that no bytes stand for, too_deep for a
         table. `encode` is for itself: text is taken for UTF-8 at first, which is faster, and then for escaped bytes.
         """
-        properties = message.properties
-        own = message.headers
-        if type(own) is RecordHeaders and own.properties is properties:  # nobody has touched what a record brought
-            timestamp, uid = properties.get("timestamp"), message.uid
-            named = own.uid == uid
-            if (named or (own.uid is None and uid.isascii())) and (
-                timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP  # else it needs a header
-            ):
-                return timestamp, own.given if named else [*own.given, (UID, uid.encode())]
+        properties, own = message.properties, message.headers
+        if type(own) is RawHeaders and own.properties is properties:  # nobody has touched what the message brought
+            passed = _passed(own, message)
+            if passed is not None:
+                return passed
         exchange, address = message.exchange, message.address
         names = PROPERTY_NAMES
         try:
-            headers: Headers = [
+            headers: Pairs = [
                 (names[name], b"%d" % value if type(value) is int else encode(value))
                 for name, value in cast("ItemsView[str, Any]", properties.items())
             ]
@@ -81,6 +77,8 @@ class Encoder:
                 headers += self._origin
             if message.headers:
                 self._add(message.headers, headers, encode)
+            if message.path:
+                headers.append((PATH, message.path.encode()))
             headers.append((UID, encode(message.uid)))
         except UnicodeEncodeError as error:
             if encode is str.encode:
@@ -90,7 +88,7 @@ class Encoder:
             raise Unmappable("a header is nested too deep to be written as JSON", "too_deep") from None
         return _kept(properties.get("timestamp")), headers
 
-    def _add(self, given: Sequence[tuple[str, Type, Any]], headers: Headers, encode: _Encode) -> None:
+    def _add(self, given: Sequence[tuple[str, Type, Any]], headers: Pairs, encode: _Encode) -> None:
         names, kinds, _ = zip(*given)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
         try:
             mark = self._marks.known[names, kinds]
@@ -110,6 +108,25 @@ class Encoder:
                 add((name, _native(kind, value, encode)))
         if mark is not None:
             add((TYPES, mark))
+
+
+def _passed(own: RawHeaders, message: Message) -> tuple[int | None, Pairs] | None:
+    """Timestamp and headers of a record with what its message brought; None if those would not say it all."""
+    uid, path = message.uid, message.path
+    named = own.uid == uid
+    if not named and (own.uid is not None or not uid.isascii()):
+        return None
+    properties = cast("RawProperties", own.properties)
+    timestamp = properties.timestamp
+    if timestamp is None:
+        timestamp = properties.get("timestamp")
+    pairs = own.pairs if timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP else None  # else it needs a header
+    if pairs is None:
+        return None
+    added: Pairs = [(PATH, path.encode())] if path else []
+    if not named:
+        added.append((UID, uid.encode()))
+    return timestamp, pairs + added if added else pairs
 
 
 def _kept(timestamp: int | None) -> int | None:

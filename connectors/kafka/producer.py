@@ -6,6 +6,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.metadata import MetadataRequest
 
 from bridge.errors import Disconnected
 from config.brokers import BrokerSettings
@@ -39,6 +40,8 @@ class Producer:
             hooks.watch_answers(self._producer, answered)
         self._requests = hooks.watch_requests(self._producer)
         self._dropped = False
+        self.cluster_id = ""
+        """The cluster's id, once connected; empty if the broker is too old to have one."""
 
     @classmethod
     async def open(
@@ -61,6 +64,8 @@ class Producer:
                     async with asyncio.timeout(timeout):
                         await self._producer.start()
                         await self.refresh()
+                        about = await self.ask(MetadataRequest([], allow_auto_topic_creation=False))
+                        self.cluster_id = about.cluster_id or ""
                 except KafkaConnectionError as error:
                     raise Disconnected(
                         f"{broker.shown} cannot be reached: is Kafka running there?", "refused"

@@ -16,7 +16,7 @@ from functools import partial
 from bridge.errors import Disconnected
 from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
-from bridge.sends import Sends
+from bridge.sends import BULK, Sends
 from bridge.tasks import ungrouped
 from bridge.templates import render_bytes
 from config.brokers import BrokerSettings
@@ -62,9 +62,9 @@ class KafkaSink:
     ) -> None:
         self._broker = broker
         self._client_id = f"fedbridge.{place.names.member}"
-        self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages))
+        self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages), BULK)
         self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
-        self._packer = Packer(self._key)
+        self._packer: Packer
         self._courses = Courses(broker, settings, written)
         self._producer: Producer
         self._lanes: dict[tuple[str, int], deque[Batch]] = {}
@@ -84,6 +84,7 @@ class KafkaSink:
         started = asyncio.get_running_loop().time()
         self._producer = await self._open_producer(broker.connect_timeout)
         try:
+            self._packer = Packer(self._key, place.guard(broker, f"kafka:{self._producer.cluster_id}"))
             if (fixed := self._courses.fixed) is not None:
                 with translated(broker.shown, f"looking for topic {fixed}"):
                     async with asyncio.timeout_at(started + broker.connect_timeout):
@@ -101,7 +102,7 @@ class KafkaSink:
         return next(iter(self._put_off.values()), None)
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, `max_in_flight` at most."""
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss

@@ -111,7 +111,8 @@ class KafkaSource:
         """
         consumer = self._consumer
         await consumer.connected(self._broker.connect_timeout)
-        self._assignment.decoder = Decoder(consumer.cluster_id)
+        trail = self._place.trail(self._broker, f"kafka:{consumer.cluster_id}")
+        self._assignment.decoder = Decoder(consumer.cluster_id, trail)
         await self._lookout.look_for_topics(consumer)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.marks import Shape, mark_of
 from bridge.message import Message, Type
-from bridge.names import EXCHANGE, KEY, NULL, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, KEY, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
 from connectors.mqtt.packets import LARGEST, PUBLISH, RETAIN, varint
 from connectors.mqtt.properties import CONTENT_TYPE, CORRELATION, expiry, user_head
@@ -26,6 +26,7 @@ _ORIGIN: Final = (user_head(EXCHANGE), user_head(ROUTING_KEY))
 _TYPES: Final = user_head(TYPES)
 _KEY: Final = user_head(KEY)
 _NULL: Final = user_head(NULL)
+_PATH: Final = user_head(PATH)
 _UID: Final = user_head(UID)
 _U16: Final = struct.Struct(">H").pack
 _SHAPES: Final = 256  # shapes of headers that are remembered, of at most as many headers and characters of names:
@@ -116,6 +117,9 @@ class Encoder:
         if message.body is None:
             heads.append(_NULL)
             raws.append(b"true")
+        if message.path:
+            heads.append(_PATH)
+            raws.append(message.path.encode())
         heads.append(_UID)
         raws.append(message.uid.encode())
         if b"\0" in b"".join(raws):

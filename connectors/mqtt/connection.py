@@ -22,6 +22,12 @@ from connectors.mqtt.terms import Terms
 _Login: TypeAlias = tuple[str | None, str | None]
 
 
+def identity_of(broker: BrokerSettings) -> str:
+    """What the loop guard calls a broker, if nobody says otherwise: by the first of its addresses."""
+    host, port = broker.urls[0].addresses[0]
+    return f"mqtt:{host}:{port}"
+
+
 @asynccontextmanager
 async def connected(broker: BrokerSettings, terms: Terms, past: Past) -> AsyncIterator[Session]:
     """Connect to the first of the broker's URLs that answers, in MQTT 5, or 3.1.1 where the broker refuses 5.

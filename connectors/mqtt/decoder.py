@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Header, Message, Undecodable
-from bridge.names import KEY, NULL, PROPERTY_NAMES, TYPES, UID
+from bridge.names import KEY, NULL, OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.paths import UNTRACED, Trail
 from connectors.mqtt.packets import DUP, RETAIN, BadPacket, Publish, read_varint
 from connectors.mqtt.properties import (
     CONTENT_TYPE,
@@ -26,7 +27,8 @@ from connectors.mqtt.properties import (
 )
 from connectors.mqtt.rules import MQTT_PAYLOAD_FORMAT, MQTT_RESPONSE_TOPIC, MQTT_RETAIN, MQTT_TOPIC, lasting
 
-_SLOTS: Final = {**{pair: name for name, pair in PROPERTY_NAMES.items()}, UID: UID, TYPES: TYPES, NULL: NULL, KEY: KEY}
+_BRIDGES: Final = (UID, PATH, TYPES, NULL)
+_SLOTS: Final = {**{pair: name for name, pair in PROPERTY_NAMES.items()}, **{name: name for name in (*_BRIDGES, KEY)}}
 _NUMBERS: Final = ("delivery_mode", "priority", "timestamp")
 _DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 _TRANSIENT, _PERSISTENT = 1, 2
@@ -39,9 +41,10 @@ _Block: TypeAlias = tuple[_Found, list[Header], dict[int, Any]]  # and standard 
 class Decoder:
     """Makes deliveries of PUBLISH packets, and remembers names and how types were marked."""
 
-    def __init__(self, source: str, *, properties: bool) -> None:
+    def __init__(self, source: str, trail: Trail = UNTRACED, *, properties: bool) -> None:
         """Begin; `source` is how the uid of a message begins that brings none. Only MQTT 5 has properties."""
         self._source = source
+        self._trail = trail
         self._has_properties = properties
         self._names = Names()
         self._marks = MarkReader(raw=False)
@@ -77,10 +80,9 @@ class Decoder:
         for name in _NUMBERS:
             if name in found:
                 _count(found, name, headers)
+        mark, headers = self._own(found, headers)
+        path = self._trail(topic, found.pop(PATH, None))
         uid = found.pop(UID, "")
-        mark = found.pop(TYPES, "").encode()
-        if mark:
-            headers = self._marks.typed(mark, headers)  # type: ignore[assignment]
         key = self._key(found.pop(KEY), mark) if KEY in found else None
         body: bytes | None = content
         if NULL in found and found.pop(NULL) == "true":
@@ -91,8 +93,17 @@ class Decoder:
             uid = f"{self._source}{number}"
             headers.append((MQTT_TOPIC, "string", topic))
             found.setdefault("delivery_mode", _PERSISTENT if flags & 6 else _TRANSIENT)
-        message: Message = _new(Message, (body, uid, topic, None, key, found, headers))
+        message: Message = _new(Message, (body, uid, topic, None, key, found, headers, path))
         return message
+
+    def _own(self, found: _Found, headers: list[Header]) -> tuple[bytes, list[Header]]:
+        """Give the mark, and the headers typed by it; without trust nothing of a bridge's is left."""
+        if not self._trail.trusted:
+            for name in _BRIDGES:
+                found.pop(name, None)
+            headers = [header for header in headers if not header[0].startswith(OURS)]
+        mark = found.pop(TYPES, "").encode()
+        return mark, list(self._marks.typed(mark, headers)) if mark else headers
 
     def _walk(self, data: bytes, at: int, end: int) -> _Block:
         """Walk over the properties from `at` to `end`, and take the first of each name that means something.

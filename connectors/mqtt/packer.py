@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Outcome, Verdict
+from bridge.paths import Guard
 from bridge.templates import lacking, render_text
 from config.templates import Template
 from connectors.mqtt.codec import Encoder
@@ -46,15 +47,16 @@ class Packed(NamedTuple):
 class Packer:
     """Packs batches of messages, each to the topic that a template gives, and remembers topics."""
 
-    def __init__(self, topic: Template, encoder: Encoder) -> None:
+    def __init__(self, topic: Template, encoder: Encoder, guard: Guard) -> None:
         self._template = topic
         self._render = render_text(topic)
         self._encoder = encoder
+        self._guard = guard
         self._topics: dict[str, bytes | Outcome] = {}
 
     def pack(self, messages: Sequence[Message], mids: Sequence[int] | None) -> Packed:
         """Pack a batch, with a packet identifier for each message, or none at QoS 0."""
-        render, topics, add = self._render, self._topics, self._encoder.add
+        render, topics, add, judge = self._render, self._topics, self._encoder.add, self._guard.judge
         packed = Packed([], positions := [], [])
         parts: list[bytes] = []
         size = 0
@@ -63,6 +65,8 @@ class Packer:
             topic = topics.get(name) if name is not None else self._lacking(message)
             if topic is None:
                 topic = self._learn(name or "")
+            if not isinstance(topic, Outcome):
+                topic = judge(message.path, name or "") or topic
             if isinstance(topic, Outcome):
                 packed.refused.append((position, topic))
                 continue

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from bridge.errors import Unmappable
 from bridge.marks import mark_of
 from bridge.message import Header, Message, Type, Value
-from bridge.names import EXCHANGE, KEY, NULL, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, KEY, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
 from connectors.mqtt.packets import LONGEST
 from connectors.mqtt.properties import CONTENT_TYPE, CORRELATION, PAYLOAD_FORMAT, RESPONSE_TOPIC, USER, expiry
@@ -27,7 +27,7 @@ MQTT_RESPONSE_TOPIC: Final = "mqtt-response-topic"
 MQTT_PAYLOAD_FORMAT: Final = "mqtt-payload-format"
 """Header (u8) with the Payload Format Indicator where it is 1: the payload is UTF-8."""
 
-EXCEPTIONS: Final = frozenset({UID, TYPES, MQTT_RETAIN, MQTT_RESPONSE_TOPIC, MQTT_PAYLOAD_FORMAT})
+EXCEPTIONS: Final = frozenset({UID, PATH, TYPES, MQTT_RETAIN, MQTT_RESPONSE_TOPIC, MQTT_PAYLOAD_FORMAT})
 """Headers that `long_way` looks at by name."""
 
 LONGEST_EXPIRY: Final = (1 << 32) - 1
@@ -104,6 +104,8 @@ def long_way(message: Message) -> bytes:
         parts.append(_user(TYPES, mark.decode()))
     if message.body is None:
         parts.append(_user(NULL, "true"))
+    if message.path:
+        parts.append(_user(PATH, message.path))
     parts.append(_user(UID, message.uid))
     return b"".join(parts)
 
@@ -127,7 +129,7 @@ def _native(name: str, kind: Type, value: Value, taken: set[int]) -> bytes | Non
     """Give what a header is in MQTT if it is not a user property: nothing of ours; a standard property, once."""
     if name not in EXCEPTIONS:
         return None
-    if name in {UID, TYPES} or (name == MQTT_RETAIN and kind == "bool"):
+    if name in {UID, PATH, TYPES} or (name == MQTT_RETAIN and kind == "bool"):
         return b""
     if name == MQTT_PAYLOAD_FORMAT and kind == "u8" and value == 1 and PAYLOAD_FORMAT not in taken:
         taken.add(PAYLOAD_FORMAT)

@@ -10,14 +10,15 @@ from typing import Final, Never, TypeAlias
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Message, Outcome
+from bridge.paths import Guard
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSinkSettings
 from connectors.mqtt import reasons
 from connectors.mqtt.codec import Encoder
-from connectors.mqtt.connection import connected
+from connectors.mqtt.connection import connected, identity_of
 from connectors.mqtt.packer import Mids, Packer
 from connectors.mqtt.past import Past
 from connectors.mqtt.session import TICK, Session
@@ -51,7 +52,7 @@ async def open_sink(
         if session.version < 5:
             past.tell_once(_COST, session.broker, session.client_id)
         _check(session, settings, past)
-        sink = MqttSink(session, settings, place, past)
+        sink = MqttSink(session, settings, place, past, place.guard(broker, identity_of(broker)))
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -71,18 +72,18 @@ class MqttSink:
 
     waiting = None
 
-    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past) -> None:
+    def __init__(self, session: Session, settings: MqttSinkSettings, place: Place, past: Past, guard: Guard) -> None:
         self._session = session
         self._past = past
         self._confirms = settings.qos > 0
         limits = session.limits
         retain = settings.retain if limits.retain else False
         encoder = Encoder(settings.qos, retain, limits.packet, properties=session.version >= 5)
-        self._packer = Packer(settings.topic, encoder)
+        self._packer = Packer(settings.topic, encoder, guard)
         self._window = min(settings.max_in_flight or place.messages, place.messages)
         if self._confirms:
             self._window = min(self._window, limits.receive_maximum)
-        self._sends = Sends(self._window)
+        self._sends = Sends(self._window, STEADY)
         self._mids = Mids()
         self._flying: dict[int, _Piece] = {}
         self._unwritten: deque[_Written] = deque()  # at QoS 0
@@ -92,7 +93,7 @@ class MqttSink:
         session.stirred = self._stirred
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and the window are unconfirmed.
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, the window at most.
 
         It is half of the window at most, so that another half is on its way meanwhile: brokers allow few in flight, and
         a send of all of them would have its last confirmation before the next begins.
@@ -168,7 +169,7 @@ class MqttSink:
         for submission, group in groupby(pieces, itemgetter(0)):
             submission.settle_range(sorted([position for _, position in group]))
         if refused:
-            self._past.explained()  # Mosquitto 2.0.11 ends the connection behind a refusal where nothing may queue up
+            self._past.explained()  # Mosquitto before 2.0.22 ends the connection behind one if max_queued_messages is 0
         for mid, code, block in refused:
             if mid in flying:
                 submission, position = flying.pop(mid)

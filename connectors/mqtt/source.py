@@ -9,13 +9,14 @@ from typing import Final, Never
 
 from bridge.errors import Disconnected, RouteFault
 from bridge.message import Delivery, Receipt
+from bridge.paths import Trail
 from bridge.ports import Place, Source
 from bridge.prefix import Prefix
 from bridge.tasks import ungrouped
 from config.brokers import BrokerSettings
 from config.mqtt import MqttSourceSettings
 from connectors.mqtt import reasons
-from connectors.mqtt.connection import connected
+from connectors.mqtt.connection import connected, identity_of
 from connectors.mqtt.decoder import Decoder
 from connectors.mqtt.inbox import Inbox
 from connectors.mqtt.past import Past
@@ -45,7 +46,8 @@ async def open_source(
     terms = Terms(settings.client_id or name, clean=False, expiry=expiry, window=min(MOST, place.messages))
     past = past or Past()
     async with connected(broker, terms, past) as session:
-        source = MqttSource(session, settings, place, past, lasting=_lasting(session, expiry, past))
+        trail = place.trail(broker, identity_of(broker))
+        source = MqttSource(session, settings, place, past, trail, lasting=_lasting(session, expiry, past))
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -68,7 +70,7 @@ class MqttSource:
     lag = None
 
     def __init__(
-        self, session: Session, settings: MqttSourceSettings, place: Place, past: Past, *, lasting: bool
+        self, session: Session, settings: MqttSourceSettings, place: Place, past: Past, trail: Trail, *, lasting: bool
     ) -> None:
         """`lasting` says that the broker keeps the session when the connection is lost."""
         epoch = secrets.randbits(63)
@@ -79,7 +81,7 @@ class MqttSource:
         self._past = past
         self._lasting = lasting
         self._base = epoch << _NUMBER_BITS
-        self._decoder = Decoder(f"mqtt:{epoch:016x}-", properties=session.version >= 5)
+        self._decoder = Decoder(f"mqtt:{epoch:016x}-", trail, properties=session.version >= 5)
         self._inbox = Inbox(session, place.messages, place.size)
         self._prefix = Prefix(self._base + 1)
         self._subscribed = False

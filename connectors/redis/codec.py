@@ -6,45 +6,42 @@ the prefix `h:`, and what text cannot say about a header's type in one companion
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.marks import Marks
 from bridge.message import Message, Type, Value
-from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.names import PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.raw import RawHeaders
 from bridge.values import text_of
 from connectors.redis.commands import LENGTHS, xadd_head
+from connectors.redis.crossing import Crossings
 from connectors.redis.fields import (
     BODY,
     EXCHANGE_FIELD,
     HEADER,
     KEY_FIELD,
     NULL_FIELD,
+    PATH_FIELD,
     ROUTING_KEY_FIELD,
     TRUE,
     TYPES_FIELD,
     UID_FIELD,
-    FieldHeaders,
 )
+from connectors.redis.frames import Frame, frame_of
+from connectors.redis.layout import JsonLayout, Layout
 
 LARGEST: Final = 512 << 20
 """The largest field in bytes that a server takes, unless its proto-max-bulk-len says otherwise."""
 
 _MOST_FIELDS: Final = 500_000  # a command has at most 1024 * 1024 arguments (6.2: "invalid multibulk length")
-_OURS: Final = frozenset({UID, TYPES})
+_OURS: Final = frozenset({UID, PATH, TYPES})
 _SHAPES: Final = 256  # shapes of messages that are remembered, of at most as many headers and characters of names
 _SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
 _HEADS: Final = 1024  # beginnings of commands that are remembered
 
 _Encode: TypeAlias = Callable[[str], bytes]
-_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool]
-
-
-class _Frame(NamedTuple):
-    """What all messages of one shape have in common: `parts` of the command with two holes for each of its values."""
-
-    fields: int
-    parts: list[bytes]
+_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool, bool]
 
 
 class Encoder:
@@ -55,9 +52,10 @@ class Encoder:
         self.largest = largest
         self._max_length = max_length
         self._marks = Marks()
-        self._frames: dict[_Shape, _Frame] = {}
+        self._frames: dict[_Shape, Frame] = {}
         self._heads: dict[tuple[bytes, int], bytes] = {}
-        self._last: tuple[Sequence[bytes], _Frame] = [], _Frame(0, [])
+        self._crossings = Crossings()
+        self._last: tuple[Sequence[bytes], Frame] = [], frame_of([])
 
     def add(self, message: Message, stream: bytes, parts: list[bytes], encode: _Encode = str.encode) -> None:
         """Append the command that adds a message to a stream to `parts`, which are to be joined.
@@ -68,11 +66,10 @@ class Encoder:
         """
         own = message.headers
         try:
-            if type(own) is FieldHeaders and _is_untouched(own, message):
-                fields = own.fields if own.uid else [*own.fields, UID_FIELD, encode(message.uid)]
-                frame, values = self._as_read(fields[::2]), fields[1::2]
-            else:
-                frame, values = self._framed(message, encode)
+            passed = None
+            if type(own) is RawHeaders and own.properties is message.properties:
+                passed = self._passed(own, message)
+            frame, values = passed or self._framed(message, encode)
         except UnicodeEncodeError as error:
             if encode is str.encode:
                 return self.add(message, stream, parts, _escaping)
@@ -91,17 +88,32 @@ class Encoder:
             command[0] = self._head(stream, frame.fields)
         parts += command
 
-    def _as_read(self, names: Sequence[bytes]) -> _Frame:
+    def _passed(self, own: RawHeaders, message: Message) -> tuple[Frame, Sequence[bytes]] | None:
+        """The entry of a message with what it brought, from Redis or elsewhere; None if that would not say it all."""
+        if own.uid is not None and own.uid != message.uid:
+            return None
+        if isinstance(own.reader, Layout | JsonLayout):
+            if not own.reader.brought(own.given, message):
+                return None
+            fields = own.reader.without_path(own.given)
+            if message.path:
+                fields += (PATH_FIELD, message.path.encode())
+            if not own.uid:
+                fields += (UID_FIELD, message.uid.encode())
+            return self._as_read(fields[::2]), fields[1::2]
+        return self._crossings.cross(own, message)
+
+    def _as_read(self, names: Sequence[bytes]) -> Frame:
         """The frame of an entry's own fields: of the last one, if those are the same."""
         last, frame = self._last
         if names != last:
-            frame = _Frame(len(names), _parts([(name, None) for name in names]))
+            frame = frame_of([(name, None) for name in names])
             self._last = names, frame
         return frame
 
-    def _framed(self, message: Message, encode: _Encode) -> tuple[_Frame, list[bytes]]:
+    def _framed(self, message: Message, encode: _Encode) -> tuple[Frame, list[bytes]]:
         """What a message has in common with others, and what not: the values of its fields."""
-        body, uid, address, exchange, key, properties, headers = message
+        body, uid, address, exchange, key, properties, headers, path = message
         values: list[bytes] = []
         if body is not None:
             values.append(body)
@@ -118,8 +130,10 @@ class Encoder:
         if headers:
             names, kinds, given = zip(*headers)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
             _add_values(kinds, given, values, encode)
+        if path:
+            values.append(path.encode())
         values.append(encode(uid))
-        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None
+        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None, not path
         frame = self._frames.get(shape)
         if frame is None:
             if not _OURS.isdisjoint(names):
@@ -127,8 +141,8 @@ class Encoder:
             frame = self._learn(shape, encode)
         return frame, values
 
-    def _learn(self, shape: _Shape, encode: _Encode) -> _Frame:
-        properties, names, kinds, is_null, keyless, not_by_amqp = shape
+    def _learn(self, shape: _Shape, encode: _Encode) -> Frame:
+        properties, names, kinds, is_null, keyless, not_by_amqp, pathless = shape
         mark = self._marks.learn((names, kinds)) if set(kinds) - {"string"} else None
         fields: list[tuple[bytes, bytes | None]] = [(NULL_FIELD, TRUE) if is_null else (BODY.encode(), None)]
         if not keyless:
@@ -139,15 +153,17 @@ class Encoder:
         fields += [(HEADER + encode(name), None) for name in names]
         if mark is not None:
             fields.append((TYPES_FIELD, mark))
+        if not pathless:
+            fields.append((PATH_FIELD, None))
         fields.append((UID_FIELD, None))
-        frame = _Frame(len(fields), _parts(fields))
+        frame = frame_of(fields)
         if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
             if len(self._frames) >= _SHAPES:
                 self._frames.clear()
             self._frames[shape] = frame
         return frame
 
-    def _lengths(self, frame: _Frame, values: Sequence[bytes]) -> list[bytes]:
+    def _lengths(self, frame: Frame, values: Sequence[bytes]) -> list[bytes]:
         """The lengths of values of which one is large; raises Unmappable where it is too large."""
         lengths = [len(value) for value in values]
         if max(lengths) > self.largest:
@@ -157,38 +173,12 @@ class Encoder:
     def _head(self, stream: bytes, fields: int) -> bytes:
         if fields > _MOST_FIELDS:
             raise Unmappable(f"{fields} fields, and an entry has at most {_MOST_FIELDS}", "too_large")
-        if len(self._heads) >= _HEADS:
-            self._heads.clear()
-        head = self._heads[stream, fields] = xadd_head(stream, fields, self._max_length)
+        head = xadd_head(stream, fields, self._max_length)
+        if len(head) <= _SHAPE_NAMES:
+            if len(self._heads) >= _HEADS:
+                self._heads.clear()
+            self._heads[stream, fields] = head
         return head
-
-
-def _is_untouched(own: FieldHeaders, message: Message) -> bool:
-    """Whether nobody has changed a message that came by Redis, so that it may go as it came."""
-    return (
-        own.properties is message.properties
-        and own.body is message.body
-        and own.key is message.key
-        and (own.uid is None or own.uid == message.uid)
-    )
-
-
-def _parts(fields: Sequence[tuple[bytes, bytes | None]]) -> list[bytes]:
-    """The parts of a command from the first field on, behind a place for its beginning.
-
-    Each field without a value has three: what comes before it, and two places for its length and its value.
-    """
-    parts = [b""]
-    before = b""
-    for name, value in fields:
-        before += b"\r\n$%d\r\n%b\r\n$" % (len(name), name)
-        if value is None:
-            parts += (before, b"", b"")
-            before = b""
-        else:
-            before += b"%d\r\n%b" % (len(value), value)
-    parts.append(before + b"\r\n")
-    return parts
 
 
 def _add_values(kinds: Sequence[Type], given: Sequence[Any], values: list[bytes], encode: _Encode) -> None:

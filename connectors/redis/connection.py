@@ -33,6 +33,13 @@ _UNWELCOME: Final = frozenset({"authentication", "too_many_clients"})
 _UNNAMEABLE: Final = re.compile(r"[^!-~]")  # in the name of a connection
 
 
+def place_of(broker: BrokerSettings) -> str:
+    """Where the broker's streams are, as HOST:PORT/DATABASE: by its first URL, so that names last."""
+    url = broker.urls[0]
+    host, port = url.addresses[0]
+    return f"{f'[{host}]' if ':' in host else host}:{port}/{url.path or 0}"
+
+
 class Wire:
     """One open connection. `read` and `watch` are to be run as tasks."""
 

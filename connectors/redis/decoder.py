@@ -7,24 +7,16 @@ it is.
 
 import base64
 import json
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from bridge.marks import MarkReader
-from bridge.message import Delivery, Header, Message, Undecodable
+from bridge.message import Delivery, Message, Properties, Undecodable
+from bridge.paths import UNTRACED, Trail
+from bridge.raw import RawHeaders, RawProperties
 from connectors.redis.commands import pack
-from connectors.redis.fields import (
-    HEADER,
-    KEY_FIELD,
-    NULL_FIELD,
-    NUMBERS,
-    PROPERTY_FIELDS,
-    TRUE,
-    TYPES_FIELD,
-    UID_FIELD,
-    FieldHeaders,
-    Fields,
-)
+from connectors.redis.fields import NULL_FIELD, PATH_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
+from connectors.redis.layout import JsonLayout, Layout, lenient
 from connectors.redis.ledger import Ledger, Receipt
 
 NoBody: TypeAlias = Literal["json", "empty", "dead_letter"]
@@ -35,86 +27,27 @@ Entry: TypeAlias = tuple[bytes, Fields]
 
 _LAYOUTS: Final = 256  # layouts that are remembered, of at most as many fields and bytes of names: 2 MiB at the worst
 _LAYOUT_FIELDS, _LAYOUT_NAMES = 64, 1024
-_DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
-class Layout:
-    """What the fields of entries with these names are; positions count values, and None is a field that is not there.
-
-    `plain` says that such an entry is written to Redis as it was read, if nobody changes the message.
-    """
-
-    __slots__ = ("_headers", "_marks", "body", "key", "mark", "names", "null", "numbers", "plain", "texts", "uid")
-
-    def __init__(self, names: Sequence[bytes], body: bytes, marks: MarkReader, plain_headers: Collection[int]) -> None:
-        """Work it out; the fields at `plain_headers` are headers whatever their names."""
-        self.names = names
-        self.body: int | None = None
-        self.key: int | None = None
-        self.uid: int | None = None
-        self.mark: int | None = None
-        self.null: int | None = None
-        self.plain = not plain_headers
-        self._marks = marks
-        numbers: list[tuple[str, int]] = []
-        texts: list[tuple[str, int]] = []
-        headers: list[tuple[str, int]] = []
-        taken: set[bytes] = set()
-        for at, name in enumerate(names):
-            known = name not in taken and at not in plain_headers
-            taken.add(name)
-            if known and name == body:
-                self.body = at
-            elif known and name == KEY_FIELD:
-                self.key = at
-            elif known and name == UID_FIELD:
-                self.uid = at
-            elif known and name == TYPES_FIELD:
-                self.mark = at
-            elif known and name == NULL_FIELD:
-                self.null = at
-            elif known and name in PROPERTY_FIELDS:
-                place = PROPERTY_FIELDS[name], at
-                (numbers if place[0] in NUMBERS else texts).append(place)
-            else:
-                self.plain &= name not in {UID_FIELD, TYPES_FIELD}  # the encoder would leave it out
-                headers.append((_lenient(name.removeprefix(HEADER)), at))
-        self.numbers = tuple(numbers)
-        self.texts = tuple(texts)
-        self._headers = tuple(headers)
-
-    def headers(self, fields: Fields) -> Sequence[Header]:
-        """The message's own headers, of strings, or bytes where they are not UTF-8, or typed as they are marked."""
-        values = fields[1::2]
-        found: list[Header] = []
-        for name, at in self._headers:
-            raw = values[at]
-            try:
-                found.append((name, "string", raw.decode()))
-            except UnicodeDecodeError:
-                found.append((name, "bytes", raw))
-        return found if self.mark is None else self._marks.typed(values[self.mark], found)
-
-
-class _Position(NamedTuple):
-    """Where an entry is."""
+class _Stream(NamedTuple):
+    """Where entries are: the stream as uids name it, its name, and the path of messages that were nowhere else."""
 
     place: str
     address: str
-    entry: bytes
+    path: str
 
-    @property
-    def uid(self) -> str:
-        """The name of a message that brings none."""
-        return f"{self.place}{self.address}/{self.entry.decode()}"
+    def uid(self, entry: bytes) -> str:
+        """The name of a message that brings none, by its entry's id."""
+        return self.place + entry.decode()
 
 
 class Decoder:
     """Makes deliveries of entries, and remembers layouts and how types were marked."""
 
-    def __init__(self, place: str, body: str, no_body: NoBody) -> None:
+    def __init__(self, place: str, body: str, no_body: NoBody, trail: Trail = UNTRACED) -> None:
         """Begin; `place` says where streams are, as HOST:PORT/DATABASE, `body` is the name of the body's field."""
+        self._trail = trail
         self._place = f"redis:{place}/"
         self._body = body.encode()
         self._no_body = no_body
@@ -128,7 +61,7 @@ class Decoder:
         A message that brings no `fedbridge-uid` is named by its position, and its timestamp is its id's. `size` is that
         of all fields.
         """
-        address = ledger.stream
+        stream = _Stream(f"{self._place}{ledger.stream}/", ledger.stream, self._trail(ledger.stream))
         found: list[Delivery] = []
         add, new, layout = found.append, _new, self._last
         for entry, fields in entries:
@@ -136,10 +69,12 @@ class Decoder:
             if names != layout.names:
                 layout = self._layout(names)
             message: Message | Undecodable | None = None
-            if layout.body is not None and layout.uid is not None and len(values) == len(names):
-                message = _message(layout, fields, values, values[layout.body], address)
+            if layout.body is not None and len(values) == len(names):
+                message = _message(layout, fields, values[layout.body], stream, entry)
             if message is None:
-                message = self._uncommon(layout, fields, _Position(self._place, address, entry))
+                message = self._uncommon(layout, fields, stream, entry)
+            if layout.path is not None and type(message) is Message:
+                message = message._replace(path=self._trail(stream.address, _text(values[layout.path])))
             add(new(Delivery, (message, new(Receipt, (ledger, entry)), sum(map(len, fields)), redelivered)))
         self._last = layout
         return found
@@ -148,68 +83,63 @@ class Decoder:
         shape = tuple(names)
         layout = self._known.get(shape)
         if layout is None:
-            layout = Layout(names, self._body, self._marks, ())
+            layout = Layout(names, self._body, self._marks, (), trusted=self._trail.trusted)
             if len(names) <= _LAYOUT_FIELDS and sum(map(len, names)) <= _LAYOUT_NAMES:
                 if len(self._known) >= _LAYOUTS:
                     self._known.clear()
                 self._known[shape] = layout
         return layout
 
-    def _uncommon(self, layout: Layout, fields: Fields, at: _Position) -> Message | Undecodable:
+    def _uncommon(self, layout: Layout, fields: Fields, stream: _Stream, entry: bytes) -> Message | Undecodable:
         """The message of an entry that is not one of the bridge's own, or has a property or a uid that is none.
 
         A field that is no such thing, for all its name, is a header.
         """
-        values = fields[1::2]
+        values, uid = fields[1::2], stream.uid(entry)
         if len(values) != len(layout.names):
-            return Undecodable(pack(*fields), b"", "bad_entry", f"{at.uid} has a name without a value", at.address)
-        misnamed = {number for _, number in layout.numbers if _number(values[number]) is None}
-        if layout.uid is not None and not _is_uid(values[layout.uid]):
+            return Undecodable(pack(*fields), b"", "bad_entry", f"{uid} has a name without a value", stream.address)
+        misnamed = {number for _, number in layout.numbers if number_of(values[number]) is None}
+        if layout.uid is not None and _text(values[layout.uid]) is None:
             misnamed.add(layout.uid)
         if misnamed:
-            layout = Layout(layout.names, self._body, self._marks, misnamed)
-        is_null = layout.null is not None and values[layout.null] == TRUE
-        body = b"" if layout.body is None else values[layout.body]
-        if layout.body is None and not is_null and self._no_body == "dead_letter":
-            text = f"{at.uid} has no field {_lenient(self._body)}"
-            return Undecodable(pack(*fields), b"", "no_body", text, at.address)
-        message = _message(layout, fields, values, None if layout.body is None and is_null else body, at.address)
+            layout = Layout(layout.names, self._body, self._marks, misnamed, trusted=self._trail.trusted)
+        body: bytes | None = b"" if layout.body is None else values[layout.body]
+        if layout.body is None and layout.is_null(fields):
+            body = None
+        elif layout.body is None and self._no_body == "dead_letter":
+            text = f"{uid} has no field {lenient(self._body)}"
+            return Undecodable(pack(*fields), b"", "no_body", text, stream.address)
+        message = _message(layout, fields, body, stream, entry)
         if message is None:
-            raise ValueError(f"{at.uid}: a field that was looked at is not what it was")
-        if layout.uid is None:
-            message = message._replace(uid=at.uid)
-            milliseconds = at.entry.partition(b"-")[0]
-            if "timestamp" not in message.properties and milliseconds.isdigit():
-                message.properties["timestamp"] = int(milliseconds)
-        return _as_json(message, fields) if layout.body is None and not is_null and self._no_body == "json" else message
+            raise ValueError(f"{uid}: a field that was looked at is not what it was")
+        return _as_json(message, fields) if body == b"" and layout.body is None and self._no_body == "json" else message
 
 
-def _message(
-    layout: Layout, fields: Fields, values: Sequence[bytes], body: bytes | None, address: str
-) -> Message | None:
-    """The message of an entry, without a uid if it brings none; None if it has a property or a uid that is none."""
-    properties: Any = {}
-    uid: str | None = None
-    try:
-        for name, at in layout.texts:
-            properties[name] = values[at].decode()
-        if layout.uid is not None:
-            uid = values[layout.uid].decode()
-    except UnicodeDecodeError:
-        for name, at in layout.texts:
-            properties[name] = _lenient(values[at])
-        if layout.uid is not None and (uid := _lenient(values[layout.uid])) and not _is_uid(values[layout.uid]):
-            return None
-    if uid == "":
-        return None
-    for name, at in layout.numbers:
-        number = _number(values[at])
+def _message(layout: Layout, fields: Fields, body: bytes | None, stream: _Stream, entry: bytes) -> Message | None:
+    """The message of an entry; None if it has a number or a uid that is none.
+
+    One that brings no uid is named by its position, and its time is its id's.
+    """
+    timestamp: int | None = None
+    for _, at in layout.numbers:
+        number = number_of(fields[2 * at + 1])
         if number is None:
             return None
-        properties[name] = number
-    key = None if layout.key is None else values[layout.key]
-    headers = FieldHeaders(layout.headers, fields, body, key, properties if layout.plain else None, uid)
-    return _new(Message, (body, uid or "", address, None, key, properties, headers))
+        if at == layout.timestamp:
+            timestamp = number
+    brought: str | None = None
+    if layout.uid is not None:
+        uid = brought = _text(fields[2 * layout.uid + 1])
+        if brought is None:
+            return None
+    else:
+        uid = stream.uid(entry)
+        if timestamp is None:
+            timestamp = number_of(entry[: entry.find(b"-")])
+    properties = RawProperties(layout, fields, timestamp)
+    headers = RawHeaders(layout, fields, properties if layout.plain else None, brought)
+    key = None if layout.key is None else fields[2 * layout.key + 1]
+    return _new(Message, (body, uid, stream.address, None, key, properties, headers, stream.path))
 
 
 def _as_json(message: Message, fields: Fields) -> Message:
@@ -217,21 +147,14 @@ def _as_json(message: Message, fields: Fields) -> Message:
     pairs = [
         f"{_quoted(name)}:{_quoted(value)}"
         for name, value in zip(fields[::2], fields[1::2], strict=True)
-        if name not in {UID_FIELD, TYPES_FIELD, NULL_FIELD}
+        if name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD, NULL_FIELD}
     ]
     body = ("{" + ",".join(pairs) + "}").encode()
-    properties: Any = {"content_type": "application/json"}
-    if "timestamp" in message.properties:
-        properties["timestamp"] = message.properties["timestamp"]
-    given = message.headers
-    plain = isinstance(given, FieldHeaders) and given.properties is not None
-    uid = given.uid if isinstance(given, FieldHeaders) else None
-    headers = FieldHeaders(_no_headers, fields, body, None, properties if plain else None, uid)
-    return message._replace(body=body, key=None, properties=properties, headers=headers)
-
-
-def _no_headers(_fields: Fields) -> Sequence[Header]:
-    return ()
+    given = cast("RawHeaders", message.headers)
+    reader = JsonLayout(cast("Layout", given.reader), body)
+    properties = RawProperties(reader, fields, cast("RawProperties", message.properties).timestamp)
+    headers = RawHeaders(reader, fields, None if given.properties is None else properties, given.uid)
+    return message._replace(body=body, key=None, properties=cast("Properties", properties), headers=headers)
 
 
 def _quoted(raw: bytes) -> str:
@@ -242,22 +165,9 @@ def _quoted(raw: bytes) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _lenient(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _is_uid(raw: bytes) -> bool:
+def _text(raw: bytes) -> str | None:
+    """Text that is there and is UTF-8."""
     try:
-        return bool(raw.decode())
+        return raw.decode() or None
     except UnicodeDecodeError:
-        return False
-
-
-def _number(raw: bytes) -> int | None:
-    """The number that decimal digits are, or None if they are not written as that number is."""
-    if raw.isdigit() and (raw[0] != 0x30 or len(raw) == 1) and len(raw) <= _DIGITS:
-        return int(raw)
-    digits = raw[1:]
-    if raw[:1] == b"-" and digits.isdigit() and digits[0] != 0x30 and len(raw) <= _DIGITS:
-        return int(raw)
-    return None
+        return None

@@ -11,15 +11,16 @@ from typing import Final, Never
 
 from bridge.errors import Disconnected, FedbridgeError, RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
+from bridge.paths import Guard
 from bridge.ports import Place, Sink
-from bridge.sends import Sends, Submission
+from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
 from bridge.templates import Bytes, lacking, render_bytes
 from config.brokers import BrokerSettings
 from config.redis import RedisSinkSettings
 from connectors.redis.codec import LARGEST, Encoder
 from connectors.redis.commands import pack
-from connectors.redis.connection import Wire, connected
+from connectors.redis.connection import Wire, connected, place_of
 from connectors.redis.errors import Refused, fault_of, meaning_of, outcome_of
 from connectors.redis.hooks import Reply
 
@@ -36,7 +37,8 @@ async def open_sink(broker: BrokerSettings, settings: RedisSinkSettings, place: 
     """
     name = f"fedbridge {place.bridge}.{place.route} sink {settings.name}"
     async with connected(broker, name) as wire:
-        sink = RedisSink(wire, settings, min(settings.max_in_flight or place.messages, place.messages))
+        guard = place.guard(broker, f"redis:{place_of(broker)}")
+        sink = RedisSink(wire, settings, min(settings.max_in_flight or place.messages, place.messages), guard)
         await sink.prepare()
         try:
             with ungrouped():
@@ -56,14 +58,15 @@ class RedisSink:
     waiting = None
     """Nothing: what a server lacks to take messages shows in their outcomes."""
 
-    def __init__(self, wire: Wire, settings: RedisSinkSettings, limit: int) -> None:
+    def __init__(self, wire: Wire, settings: RedisSinkSettings, limit: int, guard: Guard) -> None:
         """Begin; at most `limit` messages are unconfirmed. `prepare` comes first, `watch` runs beside."""
         self._wire = wire
+        self._guard = guard
         self._fixed = settings.stream.fixed
         self._template = settings.stream
         self._stream: Bytes = render_bytes(settings.stream)
         self._encoder = Encoder(settings.max_length)
-        self._sends = Sends(limit)
+        self._sends = Sends(limit, STEADY)
         self._fault: RouteFault | None = None
         self._blocks = 0  # on their way
         wire.on_loss(self.lose)
@@ -87,7 +90,7 @@ class RedisSink:
                 raise fault_of(Refused(f"WRONGTYPE it is a {kind.decode()}"), self._wire.broker, doing)
 
     async def room(self) -> int:
-        """As `bridge.ports.Sink.room`: there is room while less than two sends and `max_in_flight` are unconfirmed."""
+        """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, `max_in_flight` at most."""
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
@@ -121,13 +124,17 @@ class RedisSink:
 
     def _pack(self, submission: Submission, parts: list[bytes]) -> Sequence[int]:
         """Pack the messages, settle what cannot be sent, and give the positions of the others."""
-        add, stream_of = self._encoder.add, self._stream
+        add, stream_of, judge = self._encoder.add, self._stream, self._guard.judge
         sent: list[int] = []
         for position, message in enumerate(submission.messages):
             try:
                 stream = stream_of(message)
                 if not stream:
                     submission.settle(position, _EMPTY if stream is not None else self._lacking(message))
+                    continue
+                judged = judge(message.path, stream.decode(errors="surrogateescape"))
+                if judged is not None:
+                    submission.settle(position, judged)
                     continue
                 add(message, stream, parts)
             except Unmappable as error:

@@ -19,7 +19,7 @@ from connectors.redis.acks import Acks
 from connectors.redis.backlog import Backlog
 from connectors.redis.claims import Claims
 from connectors.redis.commands import Member
-from connectors.redis.connection import Wire, connected
+from connectors.redis.connection import Wire, connected, place_of
 from connectors.redis.decoder import Decoder
 from connectors.redis.group import Group
 from connectors.redis.lag import LAG_EVERY, Lag
@@ -63,13 +63,6 @@ def member_of(settings: RedisSourceSettings, place: Place) -> Member:
     return Member(group.encode(), (settings.consumer or place.names.consumer).encode())
 
 
-def place_of(broker: BrokerSettings) -> str:
-    """Where the broker's streams are, as HOST:PORT/DATABASE: by its first URL, so that names last."""
-    url = broker.urls[0]
-    host, port = url.addresses[0]
-    return f"{f'[{host}]' if ':' in host else host}:{port}/{url.path or 0}"
-
-
 class RedisSource:
     """A `bridge.ports.Source`. Receipts are those of its ledgers, which no other opening has."""
 
@@ -88,7 +81,8 @@ class RedisSource:
         self._shown = reading.broker
         self._group = group
         self._backlog = Backlog(group.window, place.messages, place.size)
-        decoder = Decoder(place_of(broker), settings.body, settings.no_body)
+        trail = place.trail(broker, f"redis:{place_of(broker)}")
+        decoder = Decoder(place_of(broker), settings.body, settings.no_body, trail)
         self._reading = Reading(reading, group, self._backlog, decoder, broker.broker_timeout)
         self._acks = Acks(control, group, self._reading.freed.set)
         self._claims = Claims(control, group, settings.claim_idle, place.messages, self._reading.look_back)

@@ -10,8 +10,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from bridge.cli.demo.brokers import Brokers
 from tests.conftest import MakeTopic
 from tests.integration.amqp_source import pika_channel
+from tests.integration.fan import MakeFan, fans
 from tests.integration.kafka_source import Group, MakeGroup
-from tests.legs import Ends
+from tests.legs import Ends, MakeBridge
 from tests.routes import Bridge
 
 
@@ -54,3 +55,9 @@ def bridge(tmp_path: Path) -> Iterator[Callable[[str], Bridge]]:
 def ends(brokers: Brokers, kafka_topic: MakeTopic, unique: str) -> Ends:
     """Makes this test's ends of a leg."""
     return Ends(brokers, kafka_topic, unique)
+
+
+@pytest.fixture
+def fan(brokers: Brokers, ends: Ends, bridge: MakeBridge, unique: str) -> MakeFan:
+    """Makes this test's route to several targets."""
+    return fans(brokers, ends, bridge, unique)

@@ -119,10 +119,15 @@ def named(bodies: Iterable[bytes], **more: Any) -> list[Message]:
 
 
 async def send(sink: Sink, messages: Sequence[Message]) -> Sequence[Outcome]:
-    """Send messages at once and give their outcomes."""
+    """Send messages, as many at once as there is room for, and give their outcomes."""
+    sending: list[asyncio.Future[Sequence[Outcome]]] = []
+    left = messages
     async with asyncio.timeout(PATIENCE):
-        assert await sink.room() >= len(messages)
-        return await (await sink.send(messages))
+        while left:
+            room = await sink.room()
+            sending.append(await sink.send(left[:room]))
+            left = left[room:]
+        return [outcome for future in sending for outcome in await future]
 
 
 async def bodies(client: Client, stream: str) -> list[bytes]:

@@ -115,7 +115,9 @@ class Mosquitto:
             f"autosave_on_changes {str(durable).lower()}",
             "autosave_interval 1",
             "max_inflight_messages 1000",
-            "max_queued_messages 0",  # no limit: what is above one is dropped without a word
+            # What is above it is dropped without a word. 0 is no limit, but before 2.0.22 each refusal then ends the
+            # connection (docs/operating.md).
+            "max_queued_messages 1000000",
             "allow_anonymous true",
             "log_dest stderr",
             f"listener {self.port} 127.0.0.1",

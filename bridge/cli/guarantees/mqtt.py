@@ -64,7 +64,8 @@ def _of_the_subscription(source: MqttSourceSettings) -> Iterator[Fact]:
     yield (
         "limits",
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
-        "max_queued_messages (1000) without a word; set it to 0 there",
+        "max_queued_messages (1000) without a word; set it to 1000000 there (0 is no limit, but before 2.0.22 it then "
+        "ends connections)",
     )
     yield (
         "mqtt 3.1.1",

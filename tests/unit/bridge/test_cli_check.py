@@ -68,7 +68,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  share      none: each replica of the bridge relays every message; with a share they divide them",
         "  retained   retained messages come once, when a subscription is new",
         "  limits     a broker keeps only so much for a client that is slow or away: Mosquitto drops what is "
-        "beyond max_queued_messages (1000) without a word; set it to 0 there",
+        "beyond max_queued_messages (1000) without a word; set it to 1000000 there (0 is no limit, but before 2.0.22 "
+        "it then ends connections)",
         "  mqtt 3.1.1 a broker that speaks it alone gives topic and body, and no properties; retained messages "
         "come again at every start, and a second client of this id is not told from a lost connection",
         f"  order      amqp: kept per topic of the source, one after the other; {OVERTAKEN}",

@@ -121,8 +121,8 @@ texts = st.sampled_from(["", "a", "b", "a.b", "a/b", "%2B", "$x", "_-20", "é"])
 def forms(draw: st.DrawFn, *names: str) -> Form:
     several = draw(st.sampled_from([*names, ""]))
     captures = [Capture(name, name == several) for name in draw(st.sets(st.sampled_from(names)))]
-    form = draw(st.permutations([*captures, *draw(st.lists(texts, max_size=2))]))
-    return tuple(form) or ("a",)
+    parts: list[str | Capture] = [*captures, *draw(st.lists(texts, max_size=2))]
+    return tuple(draw(st.permutations(parts))) or ("a",)
 
 
 @given(forms("p", "q"), forms("x", "y"), st.data())

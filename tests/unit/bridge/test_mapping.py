@@ -22,7 +22,8 @@ def test_what_cannot_be_decoded_is_refused_at_its_position_and_its_neighbours_pa
 
 def test_an_address_that_does_not_match_is_refused_at_its_position() -> None:
     other, bad = GOOD._replace(address="x.key"), BAD._replace(address="x.y")
-    deliveries = [Delivery(message, at, 4) for at, message in enumerate((other, GOOD, bad, BAD, GOOD, other))]
+    given: list[Message | Undecodable] = [other, GOOD, bad, BAD, GOOD, other]
+    deliveries = [Delivery(message, at, 4) for at, message in enumerate(given)]
     messages, refusals = map_batch(deliveries, mismatches(Pattern.parse("{only}", "amqp")))
     assert [(refusal.position, refusal.outcome.reason) for refusal in refusals] == [
         (0, "no_match"),

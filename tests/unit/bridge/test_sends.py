@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Disconnected
 from bridge.message import DELIVERED, Message, Outcome, Verdict
-from bridge.sends import Sends, Submission
+from bridge.sends import Pace, Sends, Submission
 
 REFUSED = Outcome(Verdict.REJECTED, "too_large")
 GONE = Disconnected("the broker is gone", "timeout")
@@ -49,7 +49,7 @@ def test_whatever_is_settled_counts_once_and_keeps_its_first_outcome(steps: list
 
 
 async def test_outcomes_are_given_once_all_of_a_send_is_settled() -> None:
-    sends = Sends(10)
+    sends = Sends(10, Pace(2, 7))
     first, second = sends.begin(messages(2)), sends.begin(messages(1))
     second.settle(0, REFUSED)
     first.settle(0)
@@ -61,9 +61,9 @@ async def test_outcomes_are_given_once_all_of_a_send_is_settled() -> None:
     assert first.future.result() == [DELIVERED, DELIVERED]
 
 
-async def test_there_is_room_for_two_sends_within_the_limit() -> None:
-    sends = Sends(10)
-    assert sends.room == 10
+async def test_there_is_room_within_the_limit_and_the_pace() -> None:
+    sends = Sends(10, Pace(2, 7))
+    assert sends.room == 7, "no more in one send"
     first = sends.begin(messages(4))
     assert sends.room == 6
     sends.begin(messages(1))
@@ -73,11 +73,13 @@ async def test_there_is_room_for_two_sends_within_the_limit() -> None:
     assert sends.room == 0, "who is told of the outcome knows before there is room"
     async with asyncio.timeout(1):
         await sends.news()
-    assert sends.room == 9
+    assert sends.room == 7
+    sends.begin(messages(7))
+    assert sends.room == 0
 
 
 async def test_a_loss_makes_unknown_what_has_no_outcome_and_is_told_to_all_who_wait() -> None:
-    sends = Sends(10)
+    sends = Sends(10, Pace(2, 7))
     send = sends.begin(messages(3))
     send.settle(0)
     send.settle(1, REFUSED)

@@ -129,9 +129,9 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
         ("from.amqp = { queue = 'q', declare = true, durable = false, arguments.x-queue-type = 'quorum' }",
          ["FILE:6:71: routes.x.from.amqp.arguments.x-queue-type: a quorum queue is always durable; leave out durable"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry)"]),
         ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, unroutable, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry)"]),
         ("", ["FILE:5:9: routes.x: needs from"]),
     ],
 )  # fmt: skip
@@ -396,7 +396,7 @@ def test_a_variable_that_misspells_a_name_is_told_the_name(tmp_path: Path) -> No
     assert problems(tmp_path, f"bridge.name = 'a'\n{VALID}", environ) == [
         "$FEDBRIDGE_BRIDGE__NAMES: bridge.names: unknown key (did you mean name?)",
         "$FEDBRIDGE_BROKERS__B__X: brokers.b: needs url",
-        "$FEDBRIDGE_BROKERS__B__X: brokers.b.x: unknown key (known are url, username, password, password_file, "
+        "$FEDBRIDGE_BROKERS__B__X: brokers.b.x: unknown key (known are url, id, username, password, password_file, "
         "heartbeat, connect_timeout, broker_timeout)",
         "$FEDBRIDGE_ROUTES__ORDRS__ENABLED: routes.ordrs: needs from (did you mean routes.orders?)",
         "$FEDBRIDGE_ROUTES__ORDRS__ENABLED: routes.ordrs: needs to (did you mean routes.orders?)",

@@ -23,7 +23,8 @@ def written(segment: str | Capture) -> str:
 def test_what_is_written_is_read(kind: Kind, data: st.DataObject) -> None:
     several = data.draw(st.integers(0, 3))
     named = [Capture(name, at == several) for at, name in enumerate(data.draw(captures))]
-    segments = data.draw(st.permutations([*named, *data.draw(st.lists(literals, max_size=3))]))
+    parts: list[str | Capture] = [*named, *data.draw(st.lists(literals, max_size=3))]
+    segments = data.draw(st.permutations(parts))
     text = SEPARATORS[kind].join(map(written, segments))
     if not text:
         return

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bridge.message import Delivery, Element, Header, Message, Type, Value
 from bridge.names import PROPERTY_NAMES
+from bridge.raw import Pairs
 from bridge.values import text_of
 from connectors.kafka.decoder import Decoder
-from connectors.kafka.headers import Headers
 from tests.unit.connectors.kafka.records import CREATED
 
 UID = f"kafka:cluster/orders/3/0@{CREATED}"
@@ -19,7 +19,7 @@ UID = f"kafka:cluster/orders/3/0@{CREATED}"
 
 
 def delivered(
-    headers: Headers, key: bytes | None = None, value: bytes | None = b"", timestamp: int = CREATED
+    headers: Pairs, key: bytes | None = None, value: bytes | None = b"", timestamp: int = CREATED
 ) -> Delivery:
     """What becomes of one record that a builder wrote and aiokafka's parser read."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 20)
@@ -28,7 +28,7 @@ def delivered(
     return delivery
 
 
-def decoded(headers: Headers, **more: Any) -> Message:
+def decoded(headers: Pairs, **more: Any) -> Message:
     """The message of such a delivery."""
     message = delivered(headers, **more).message
     assert isinstance(message, Message)
@@ -97,7 +97,7 @@ foreign = st.lists(
     ),
     max_size=6,
 )
-"""Headers of anybody's records, with names that mean something here."""
+"""Pairs of anybody's records, with names that mean something here."""
 
 
 def came_back(header: Header, mixed: bool) -> Header:

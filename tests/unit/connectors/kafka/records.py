@@ -9,7 +9,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 from hypothesis import strategies as st
 
-from connectors.kafka.headers import Headers
+from bridge.raw import Pairs
 from connectors.kafka.tap import BatchReader, Record, split
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -17,7 +17,7 @@ LENGTH, CRC, ATTRIBUTES, DELTA, MAX_TIMESTAMP, COUNT, BODY = 8, 17, 21, 23, 35, 
 CONTROL, APPEND_TIME = 0x20, 0x08
 CREATED = 1_700_000_000_123
 
-Row: TypeAlias = tuple[bytes | None, bytes | None, Headers]
+Row: TypeAlias = tuple[bytes | None, bytes | None, Pairs]
 """Key, value and headers."""
 
 codecs = st.sampled_from(sorted(CODECS.values()))

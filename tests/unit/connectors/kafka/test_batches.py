@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import Message, Outcome, Verdict
+from bridge.paths import Guard
 from bridge.sends import Submission
 from connectors.kafka.batches import BATCH_SIZE, Batch, Key, Packer
 from connectors.kafka.topics import Course, Target
@@ -29,7 +30,7 @@ def submitted(messages: Sequence[Message]) -> Submission:
 
 def packed(messages: Sequence[Message], course: Course, key: Key = by_key) -> tuple[Submission, list[Batch]]:
     submission = submitted(messages)
-    return submission, Packer(key).pack(submission, [(course, range(len(messages)))])
+    return submission, Packer(key, Guard("kafka:here", 2)).pack(submission, [(course, range(len(messages)))])
 
 
 def reasons(submission: Submission) -> list[str]:
@@ -88,7 +89,7 @@ def test_what_has_no_course_or_no_bytes_is_refused_and_its_neighbours_go() -> No
     ]
     submission = submitted(messages)
     good, other = Target("good", 1, [0], None), Target("other", 1, [0], None)
-    batches = Packer(by_key).pack(submission, [(good, [0, 2, 4]), (NOWHERE, [1]), (other, [3])])
+    batches = Packer(by_key, Guard("kafka:here", 2)).pack(submission, [(good, [0, 2, 4]), (NOWHERE, [1]), (other, [3])])
     assert reasons(submission) == ["open", "missing_topic", "unencodable", "open", "open"]
     assert [(batch.topic, batch.positions) for batch in batches] == [("good", [0, 4]), ("other", [3])]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
+from bridge.raw import Pairs
 from connectors.kafka.codec import LAST_TIMESTAMP, Encoder
-from connectors.kafka.headers import Headers
 from tests.unit.connectors.kafka.messages import messages
 
 FULL: Properties = {
@@ -32,7 +32,7 @@ FULL: Properties = {
 }
 
 
-def headers_of(*headers: Header) -> Headers:
+def headers_of(*headers: Header) -> Pairs:
     return Encoder().record(Message(b"", "u", headers=headers), None).headers
 
 

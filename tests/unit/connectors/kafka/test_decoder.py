@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import Delivery, Element, Header, Message, Type, Value
+from bridge.raw import Pairs
 from bridge.values import text_of
 from connectors.kafka.codec import LAST_TIMESTAMP, Encoder
-from connectors.kafka.decoder import Decoder
-from connectors.kafka.headers import Headers
+from connectors.kafka.decoder import Decoder, short_cluster
 from connectors.kafka.records import PlainRecord
 from tests.unit.connectors.kafka.messages import UID, came_back, decoded, delivered, foreign, messages
 from tests.unit.connectors.kafka.records import CREATED, legacy, read
@@ -34,7 +34,7 @@ def test_null_and_empty_are_not_the_same() -> None:
 @pytest.mark.parametrize("key", [None, b"", b"12"])
 @pytest.mark.parametrize("value", [None, b"", b"345"])
 @pytest.mark.parametrize("headers", [[], [("content-type", b"text/plain"), ("fedbridge-uid", b"u"), ("h", None)]])
-def test_the_size_is_that_of_key_value_and_headers(key: bytes | None, value: bytes | None, headers: Headers) -> None:
+def test_the_size_is_that_of_key_value_and_headers(key: bytes | None, value: bytes | None, headers: Pairs) -> None:
     size = len(key or b"") + len(value or b"") + sum(len(name) + len(raw or b"") for name, raw in headers)
     assert delivered(headers, key, value).size == size
 
@@ -119,7 +119,7 @@ def test_any_time_that_amqp_can_say_comes_back(number: int) -> None:
         ([("fedbridge-uid", b"\xff"), ("fedbridge-uid", b"u-1")], "u-1", [("fedbridge-uid", "bytes", b"\xff")]),
     ],
 )
-def test_an_inbound_uid_is_kept_if_it_is_one(given_headers: Headers, uid: str, left: list[Header]) -> None:
+def test_an_inbound_uid_is_kept_if_it_is_one(given_headers: Pairs, uid: str, left: list[Header]) -> None:
     message = decoded(given_headers)
     assert message.uid == uid
     assert list(message.headers) == left
@@ -183,7 +183,7 @@ def _unnamed(raw: bytes) -> list[Header]:
 
 
 @given(foreign)
-def test_no_header_raises_and_none_is_lost(headers: Headers) -> None:
+def test_no_header_raises_and_none_is_lost(headers: Pairs) -> None:
     message = decoded(headers)
     properties = dict(message.properties)
     if properties.get("timestamp") == CREATED:
@@ -195,7 +195,18 @@ def test_no_header_raises_and_none_is_lost(headers: Headers) -> None:
 
 
 @given(st.lists(foreign, max_size=8))
-def test_what_is_remembered_changes_nothing(some: list[Headers]) -> None:
+def test_what_is_remembered_changes_nothing(some: list[Pairs]) -> None:
     remembering = Decoder("c")
     for headers in some:
         assert remembering.headers(headers) == Decoder("c").headers(headers)
+
+
+def test_a_uid_has_a_short_name_of_its_cluster() -> None:
+    assert short_cluster("") == ""
+    assert short_cluster("cluster8") == "cluster8"
+    names = {short_cluster(cluster) for cluster in ("eu-west-1", "eu-west-2", "4L6g3nShT-eMCtK--X86sw")}
+    assert {len(name) for name in names} == {8}
+    assert len(names) == 3
+    (delivery,) = Decoder("4L6g3nShT-eMCtK--X86sw").deliveries([PlainRecord(0, CREATED, 0, None, b"", [])], "t", 0, 0)
+    assert isinstance(delivery.message, Message)
+    assert delivery.message.uid == f"kafka:{short_cluster('4L6g3nShT-eMCtK--X86sw')}/t/0/0@{CREATED}"

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.message import Message, Verdict
+from bridge.paths import Guard
 from config.templates import Template
 from connectors.mqtt.codec import Encoder
 from connectors.mqtt.packer import Mids, Packer
@@ -12,7 +13,7 @@ from connectors.mqtt.tap import PacketTap
 
 
 def packer(topic: str = "{header.topic}", qos: int = 1, largest: int | None = None) -> Packer:
-    return Packer(Template.parse(topic), Encoder(qos, None, largest, properties=True))
+    return Packer(Template.parse(topic), Encoder(qos, None, largest, properties=True), Guard("mqtt:here", 2))
 
 
 def message(topic: str | None, body: bytes = b"") -> Message:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Properties
-from connectors.redis.fields import FieldHeaders
 from tests.unit.connectors.redis.entries import UID, decoded, encoded
 
 PLAIN = [
@@ -93,21 +92,3 @@ def test_what_is_passed_on_reads_as_what_was_read(pairs: list[tuple[bytes, bytes
     assert again.uid == message.uid
     passed = [header for header in message.headers if header[0] not in {"fedbridge-uid", "fedbridge-types"}]
     assert (again.body, again.key, list(again.headers)) == (message.body, message.key, passed)
-
-
-def test_headers_are_a_list_that_is_made_when_it_is_wanted() -> None:
-    looks: list[object] = []
-
-    def read(fields: object) -> list[tuple[str, str, str]]:
-        looks.append(fields)
-        return [("a", "string", "1"), ("b", "string", "2")]
-
-    headers = FieldHeaders(read, [b"f"], None, None, {}, None)  # type: ignore[arg-type]
-    assert not looks
-    assert headers == [("a", "string", "1"), ("b", "string", "2")]
-    assert headers != [("a", "string", "1")]
-    assert headers != 7
-    assert (len(headers), headers[1], headers[:1]) == (2, ("b", "string", "2"), [("a", "string", "1")])
-    assert looks == [[b"f"]], "once"
-    with pytest.raises(TypeError, match="not hashable"):
-        hash(headers)

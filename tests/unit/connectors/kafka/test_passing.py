@@ -1,6 +1,6 @@
 """Headers of records that came by Kafka: what nobody has touched is written as it was read."""
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Properties
+from bridge.raw import Pairs, RawHeaders
 from connectors.kafka.codec import LAST_TIMESTAMP, Encoder
 from connectors.kafka.decoder import Decoder
-from connectors.kafka.headers import Headers, RecordHeaders
 from connectors.kafka.records import PlainRecord
 from tests.unit.connectors.kafka.messages import UID, decoded, foreign
 from tests.unit.connectors.kafka.records import CREATED
 
-PLAIN: Headers = [("b", b"\xff"), ("content-type", b"text/plain"), ("fedbridge-types", b"{}"), ("a", None), ("b", b"2")]
+PLAIN: Pairs = [("b", b"\xff"), ("content-type", b"text/plain"), ("fedbridge-types", b"{}"), ("a", None), ("b", b"2")]
 
 
 def named(uid: str) -> tuple[str, bytes]:
@@ -31,14 +31,14 @@ def test_what_nobody_touched_is_written_as_it_was_read() -> None:
     message = decoded(PLAIN, timestamp=5)
     record = Encoder().record(message, b"key")
     assert record == (b"key", b"", 5, [*PLAIN, named(UID.replace(str(CREATED), "5"))])
-    assert isinstance(message.headers, RecordHeaders)
+    assert isinstance(message.headers, RawHeaders)
     assert message.headers.given == PLAIN, "it is not written to"
 
 
 def test_a_uid_that_it_brought_is_all_the_uid_there_is() -> None:
     message = decoded([named("u-1"), *PLAIN])
     assert Encoder().record(message, None).headers == [named("u-1"), *PLAIN]
-    assert isinstance(message.headers, RecordHeaders)
+    assert isinstance(message.headers, RawHeaders)
     assert message.headers.given == [named("u-1"), *PLAIN]
 
 
@@ -71,7 +71,7 @@ def test_other_headers_are_written() -> None:
 
 @pytest.mark.parametrize("brought", [[], [named("u-1")]])
 @pytest.mark.parametrize("uid", ["u-2", "größe"])
-def test_another_uid_is_written_once(brought: Headers, uid: str) -> None:
+def test_another_uid_is_written_once(brought: Pairs, uid: str) -> None:
     message = decoded([("a", b"\xff"), *brought])._replace(uid=uid)
     headers = Encoder().record(message, None).headers
     assert [pair for pair in headers if pair[0] == "fedbridge-uid"] == [named(uid)]
@@ -79,13 +79,13 @@ def test_another_uid_is_written_once(brought: Headers, uid: str) -> None:
 
 
 @pytest.mark.parametrize("brought", [[], [named("u-1")]])
-def test_another_uid_that_has_no_bytes_is_unmappable(brought: Headers) -> None:
+def test_another_uid_that_has_no_bytes_is_unmappable(brought: Pairs) -> None:
     with pytest.raises(Unmappable, match="not text"):
         Encoder().record(decoded(brought)._replace(uid="\ud800"), None)
 
 
 @pytest.mark.parametrize("brought", [[], [named("u-1")]])
-def test_a_time_that_no_calendar_has_is_kept_in_a_header(brought: Headers) -> None:
+def test_a_time_that_no_calendar_has_is_kept_in_a_header(brought: Pairs) -> None:
     message = decoded([("a", b"\xff"), *brought], timestamp=LAST_TIMESTAMP + 1)
     record = Encoder().record(message, None)
     assert record.timestamp is None, "such a record would never expire"
@@ -116,7 +116,7 @@ def test_names_that_are_not_text_cannot_be_written() -> None:
 
 
 @given(foreign, st.none() | st.binary(max_size=3))
-def test_what_was_touched_has_the_same_meaning(headers: Headers, value: bytes | None) -> None:
+def test_what_was_touched_has_the_same_meaning(headers: Pairs, value: bytes | None) -> None:
     message = decoded(headers, value=value)
     record = Encoder().record(touched(message), None)
     assert record.value == value
@@ -126,7 +126,7 @@ def test_what_was_touched_has_the_same_meaning(headers: Headers, value: bytes | 
 
 
 @given(foreign)
-def test_what_was_not_touched_has_the_same_meaning(headers: Headers) -> None:
+def test_what_was_not_touched_has_the_same_meaning(headers: Pairs) -> None:
     message = decoded(headers)
     before = list(headers)
     record = Encoder().record(message, None)
@@ -150,16 +150,3 @@ def test_headers_are_a_sequence_like_any_other() -> None:
     assert headers != [("a", "string", "1")]
     with pytest.raises(TypeError):
         hash(headers)
-
-
-def test_headers_are_typed_once_and_only_when_somebody_looks() -> None:
-    looks: list[Any] = []
-
-    def read(given_headers: Headers) -> Any:
-        looks.append(given_headers)
-        return [("a", "string", "1")]
-
-    headers = RecordHeaders(read, [("a", b"1")], None, None)
-    assert looks == []
-    assert (len(headers), list(headers), headers[0]) == (1, [("a", "string", "1")], ("a", "string", "1"))
-    assert looks == [[("a", b"1")]]

@@ -1,0 +1,37 @@
+"""Where a message was read from, and where it would go, in the words of `bridge.paths`. Pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+from bridge.message import Outcome
+from bridge.paths import Guard, Trail
+from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+
+Locate = Callable[[str, str, str | None], str]
+"""Gives the path of a message by its exchange, its routing key and the path it brought."""
+
+Judge = Callable[[str, str, str], Outcome | None]
+"""Gives the outcome of a message that is not to be published, by its path, the exchange and the routing key."""
+
+_KEYLESS: Final = frozenset({"fanout", "headers"})
+"""The types of exchanges that do not route by a key: the exchange alone is the place."""
+
+
+def locator(settings: AmqpSourceSettings, trail: Trail) -> Locate:
+    """Make what gives the paths of the messages of a source."""
+    keyless = settings.exchange if settings.exchange_type in _KEYLESS else None
+
+    def locate(exchange: str, key: str, brought: str | None) -> str:
+        return trail(exchange if exchange == keyless else f"{exchange}/{key}", brought)
+
+    return locate
+
+
+def judge_of(settings: AmqpSinkSettings, guard: Guard) -> Judge:
+    """Make what says whether a message may go to an exchange with a routing key.
+
+    Of an exchange whose type is not stated nobody knows whether the key matters.
+    """
+    if settings.exchange_type in _KEYLESS:
+        return lambda path, exchange, _key: guard.judge(path, exchange)
+    return lambda path, exchange, key: guard.judge(path, f"{exchange}/{key}", exchange)

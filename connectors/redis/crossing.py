@@ -1,0 +1,101 @@
+"""What a message brought in the text form of another system as the fields of an entry, unread: pure.
+
+The names are the same but for the prefix of headers (`bridge.names`). Worked out once for all messages with the same
+names.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from bridge.message import Message
+from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.raw import RawHeaders
+from connectors.redis.fields import BODY, HEADER, KEY_FIELD, NULL_FIELD, NUMBERS, PATH_FIELD, TRUE, UID_FIELD, number_of
+from connectors.redis.frames import Frame, frame_of
+
+_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bool, bool, bool]  # as `crossing_of` takes it
+_NUMBERS: Final = frozenset(PROPERTY_NAMES[name] for name in NUMBERS)
+_TIMESTAMP: Final = PROPERTY_NAMES["timestamp"]
+_KNOWN: Final = frozenset({*PROPERTY_NAMES.values(), TYPES, UID})
+
+
+_SHAPES: Final = 256  # kinds that are remembered, of at most as many pairs and characters of names
+_SHAPE_PAIRS, _SHAPE_NAMES = 64, 1024
+
+
+class Crossing(NamedTuple):
+    """How pairs become an entry: body and key, the pairs, the time, the uid, each where there is one."""
+
+    frame: Frame
+    numbers: Sequence[int]
+    """The positions of values that have to be numbers."""
+    stamps: bool
+    """Whether the time is a field of its own."""
+
+
+class Crossings:
+    """Makes entries of messages as they came, and remembers how."""
+
+    def __init__(self) -> None:
+        self._known: dict[_Kind, Crossing | None] = {}
+
+    def cross(self, own: RawHeaders, message: Message) -> tuple[Frame, Sequence[bytes]] | None:
+        """The entry of a message with the properties and headers that it brought; None if it would not say it all."""
+        pairs = own.pairs
+        names, given = zip(*pairs) if pairs else ((), ())  # noqa: B905 - pairs
+        body, uid, _, _, key, _, _, path = message
+        timestamp = None if own.properties is None else own.properties.timestamp
+        kind = names, body is None, key is None, own.uid is None, timestamp is not None, not path
+        try:
+            crossing = self._known[kind]
+        except KeyError:
+            crossing = self._learn(kind)
+        if pairs is None or crossing is None or None in given:
+            return None
+        frame, numbers, stamps = crossing
+        for at in numbers:
+            if number_of(given[at]) is None:
+                return None
+        values = [part for part in (body, key) if part is not None]
+        values += given
+        if stamps and timestamp is not None:
+            values.append(b"%d" % timestamp)
+        if path:
+            values.append(path.encode())
+        if own.uid is None:
+            values.append(uid.encode())
+        return frame, values
+
+    def _learn(self, kind: _Kind) -> Crossing | None:
+        crossing = crossing_of(*kind)
+        names = kind[0]
+        if len(names) <= _SHAPE_PAIRS and sum(map(len, names)) <= _SHAPE_NAMES:
+            if len(self._known) >= _SHAPES:
+                self._known.clear()
+            self._known[kind] = crossing
+        return crossing
+
+
+def crossing_of(  # noqa: PLR0917 - what makes a difference
+    names: Sequence[str], is_null: bool, keyless: bool, unnamed: bool, timed: bool, pathless: bool
+) -> Crossing | None:
+    """Work out how pairs of these names become an entry; None where that has to be done value by value.
+
+    That is where a name that means something is there twice. `unnamed` messages brought no uid, and the time of `timed`
+    ones is known.
+    """
+    known = [name for name in names if name in _KNOWN]
+    if len(set(known)) < len(known):
+        return None
+    stamps = timed and _TIMESTAMP not in known
+    fields: list[tuple[bytes, bytes | None]] = [(NULL_FIELD, TRUE) if is_null else (BODY.encode(), None)]
+    if not keyless:
+        fields.append((KEY_FIELD, None))
+    fields += [(name.encode() if name in _KNOWN else HEADER + name.encode(), None) for name in names]
+    if stamps:
+        fields.append((_TIMESTAMP.encode(), None))
+    if not pathless:
+        fields.append((PATH_FIELD, None))
+    if unnamed:
+        fields.append((UID_FIELD, None))
+    return Crossing(frame_of(fields), [at for at, name in enumerate(names) if name in _NUMBERS], stamps)
