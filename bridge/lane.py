@@ -18,6 +18,7 @@ from typing import Protocol
 from bridge.backoff import delay
 from bridge.batch import Fate, Parcel
 from bridge.errors import Disconnected
+from bridge.expiry import AGES_AFTER, EXPIRED, aged
 from bridge.message import DELIVERED, UNROUTABLE, Message, Outcome, Verdict
 from bridge.metrics import LaneMeters
 from bridge.ports import Sink
@@ -41,16 +42,21 @@ class Lane:
         max_in_flight: int | None,
         meters: LaneMeters,
         *,
+        clock: Callable[[], float],
         holds_unroutable: bool = False,
         refuse: Refuse,
         moved: Callable[[], None],
     ) -> None:
-        """`holds_unroutable` makes an unroutable message wait; `moved` is called when messages left queue or air."""
+        """`clock` gives the time in seconds by which batches were received.
+
+        `holds_unroutable` makes an unroutable message wait; `moved` is called when messages left queue or air.
+        """
         self.name = name
         self.confirmed = 0
         """Messages the sink has confirmed so far: the supervisor's sign of progress."""
         self.obstacle = ""
         """What the sink's broker lacks to take messages, by its last verdicts; empty if it took them."""
+        self._clock = clock
         self._retry = retry
         self._limit = sys.maxsize if max_in_flight is None else max_in_flight
         self._trial = sys.maxsize  # messages in flight at most, after the broker lacked something
@@ -136,6 +142,11 @@ class Lane:
 
     async def _ship(self, sink: Sink, room: int) -> None:
         parcels, messages = self._take(room)
+        if self._clock() - parcels[0].batch.received > AGES_AFTER:
+            parcels, messages = self._aged(parcels)
+            if not messages:
+                self._moved()
+                return
         self._takeoffs += 1
         flight = self._takeoffs
         self._flights[flight] = parcels
@@ -164,6 +175,27 @@ class Lane:
             parcels.append(parcel)
             messages += parcel.batch.messages[parcel.start : parcel.stop]
         return parcels, messages
+
+    def _aged(self, parcels: Sequence[Parcel]) -> tuple[list[Parcel], Sequence[Message]]:
+        """Take the time that messages dwelt here off their expirations, and those out that have none left."""
+        kept: list[Parcel] = []
+        messages: list[Message] = []
+        now = self._clock()
+        for parcel in parcels:
+            batch, start = parcel.batch, parcel.start
+            for position in range(parcel.start, parcel.stop):
+                message = aged(batch.messages[position], now - batch.received)
+                if message is not None:
+                    messages.append(message)
+                    continue
+                if start < position:
+                    kept.append(parcel._replace(start=start, stop=position))
+                start = position + 1
+                self._meters.setback(EXPIRED.verdict, EXPIRED.reason)
+                batch.ended(position, self._refuse(batch.messages[position], self.name, EXPIRED))
+            if start < parcel.stop:
+                kept.append(parcel._replace(start=start))
+        return kept, messages
 
     def _land(self, flight: int, count: int, outcomes: Sequence[Outcome]) -> None:
         self._flying -= count

@@ -15,6 +15,7 @@ import structlog
 from bridge.addresses import mismatches
 from bridge.batch import Batch, Epoch, Fate, Parcel
 from bridge.errors import Disconnected
+from bridge.expiry import EXPIRED
 from bridge.lane import Lane
 from bridge.mapping import map_batch
 from bridge.message import UNROUTABLE, Delivery, Message, Outcome
@@ -55,6 +56,7 @@ class Relay:
                 settings.retry,
                 limit,
                 meters.lane(name),
+                clock=clock,
                 holds_unroutable=settings.unroutable == "hold",
                 refuse=self._refuse,
                 moved=self._move,
@@ -196,7 +198,8 @@ class Relay:
     def _refuse(self, message: Message, sink: str, outcome: Outcome) -> Fate:
         """Give the fate of a message that can never be delivered, by the route's `unroutable` and `on_error`."""
         unwanted = self._settings.unroutable == "drop" and outcome.reason == UNROUTABLE
-        if unwanted or self._settings.on_error == "drop":
+        late = outcome is EXPIRED and self._settings.on_error != "stop"  # as a broker does with it
+        if unwanted or late or self._settings.on_error == "drop":
             self._dropped += 1
             self._drops.update(sink=sink, uid=message.uid, reason=outcome.reason, detail=outcome.detail)
             return Fate.DROPPED

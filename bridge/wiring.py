@@ -83,7 +83,7 @@ def _source(settings: Settings, source: SourceSettings, end: Callable[[str], Pla
         return name, partial(mqtt.open_source, broker, source, place, mqtt.Past())
     from connectors import redis
 
-    return name, partial(redis.open_source, broker, source, place)
+    return name, partial(redis.open_source, broker, source, place, redis.Past())
 
 
 def _sink(settings: Settings, target: SinkSettings, end: Callable[[str], Place]) -> tuple[str, OpenSink]:

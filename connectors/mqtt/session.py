@@ -61,6 +61,8 @@ class Session:
         self.limits = Limits()
         self.tap = PacketTap()
         self.stirred: Callable[[], None] = lambda: None
+        self.publishing: Callable[[], bool] = lambda: False
+        """Whether a message has no answer that may be why the broker ends the connection; for who publishes to set."""
         self.loss: RouteFault | Disconnected | None = None
         """Why nothing comes or goes any more, once it does not."""
         self.farewell = 0
@@ -77,6 +79,7 @@ class Session:
         self._granted: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._reading = True
+        self._reset = False
         self._changed = asyncio.Event()
 
     @property
@@ -220,6 +223,8 @@ class Session:
     def _readable(self) -> None:
         try:
             self._client.read()
+            while self._is_reset():
+                self._client.read()
         except BadPacket as error:
             self._client.drop()
             self.lose(Disconnected(f"{self.broker}: not MQTT: {error}", "error"))
@@ -227,6 +232,16 @@ class Session:
             if self._confirming is None:
                 self._confirming = self._loop.call_later(CONFIRM_WITHIN, self._confirm)
             self._stir()
+
+    def _is_reset(self) -> bool:
+        """Whether the broker has reset the connection, and its last bytes or the loss itself are still to be read.
+
+        uvloop calls a reader only once after a reset, and raises if it is then asked to call a writer.
+        """
+        if self._socket is None or not self._reading:
+            return False
+        self._reset = self._reset or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0  # is told once
+        return self._reset
 
     def _confirm(self) -> None:
         """Have the system confirm what was read.
@@ -283,7 +298,8 @@ class Session:
         if flags.is_disconnect_packet_from_server:
             self.farewell = reason.value
             self._past.explained()
-            self.lose(reasons.ended(self.broker, reason.value, self.client_id, said_in(properties)))
+            said, publishing = said_in(properties), self.publishing()
+            self.lose(reasons.ended(self.broker, reason.value, self.client_id, said, publishing=publishing))
             return
         error = reasons.broken(self.broker, reason.value)
         if self._connack is None or error.reason != "lost":

@@ -11,6 +11,10 @@ GONE = (
     "messages published while the bridge is away are lost, and what is in hand when the connection is lost exists "
     "nowhere else: it is worked off, and LOST if the bridge ends before that"
 )
+STOP = (
+    "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up to a "
+    "window (4000 messages), and little where the targets keep up"
+)
 CLIENT = "client fedbridge.fedbridge.x.source.node"
 
 
@@ -56,6 +60,7 @@ def test_a_session_that_ends_with_the_connection(tmp_path: Path) -> None:
     assert facts(text, "from") == [f"topic a with QoS 1 as client me {AT_MQTT}"]
     assert facts(text, "delivery") == ["acknowledged at mosquitto only after main confirmed; NOT at least once, since:"]
     assert facts(text, "session") == [f"it ends with the connection (session_expiry is 0s): {GONE}"]
+    assert facts(text, "stop") == [STOP]
     assert facts(text, "duplicates") == ["at most window.messages (4000) after a lost connection to main"]
     assert facts(text, "qos") == []
 
@@ -65,6 +70,7 @@ def test_a_source_with_qos_0(tmp_path: Path) -> None:
     assert facts(text, "from") == [f"topic a with QoS 0 as {CLIENT} {AT_MQTT}"]
     assert facts(text, "delivery") == ["nothing is acknowledged at mosquitto; NOT at least once, since:"]
     assert facts(text, "qos") == [f"0: the broker gives a message once and forgets it: {GONE}"]
+    assert facts(text, "stop") == [STOP]
     assert facts(text, "session") == []
 
 
@@ -167,7 +173,8 @@ def test_a_redis_group(tmp_path: Path, start: str, begins: str) -> None:
     assert facts(text, "delivery") == ["at least once: acknowledged at redis only after main confirmed"]
     assert facts(text, "duplicates") == [
         "at most window.messages (4000) after a crash or lost connection, or when another consumer takes entries over; "
-        "what comes again has the same fedbridge-uid"
+        "what comes again has the same fedbridge-uid; a crash or failover of Redis itself brings again all that was "
+        "acknowledged since it last saved or replicated that, however much it is"
     ]
     assert facts(text, "group") == [
         "what another consumer has not touched for 90s is taken over; each replica needs a consumer's name of its own"
@@ -178,7 +185,8 @@ def test_a_redis_group(tmp_path: Path, start: str, begins: str) -> None:
     ]
     assert facts(text, "trimmed") == [
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost"
+        "trimmed; a stream or group that goes while the bridge runs is made again, read from its beginning, and "
+        "counted as group_lost"
     ]
     assert facts(text, "order") == [
         "kafka: kept per key; without a key only within a partition, of messages from one stream of the source; "

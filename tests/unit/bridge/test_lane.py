@@ -27,6 +27,7 @@ class Setting:
         self.broker = memory.MemoryBroker()
         self.broker.latency = 0.002
         self.tried = 0
+        self.refused: list[tuple[str, str]] = []
         self._batches = 0
         self._source = memory.MemorySource(memory.MemoryBroker(), "in", PLACE, redelivers=True)
         self.lane: Lane
@@ -35,11 +36,14 @@ class Setting:
 
     async def _run(self) -> None:
         meters = Metrics(CollectorRegistry(), "test").route("route").lane("sink")
-        self.lane = Lane("sink", RetrySettings(), None, meters, refuse=self._refuse, moved=lambda: None)
+        self.lane = Lane(
+            "sink", RetrySettings(), None, meters, clock=self.loop.time, refuse=self._refuse, moved=lambda: None
+        )
         async with memory.open_sink(self.broker, "out", PLACE) as sink:
             await self.lane.run(sink)
 
     def _refuse(self, message: Message, sink: str, outcome: Outcome) -> Fate:
+        self.refused.append((message.uid, outcome.reason))
         return Fate.DROPPED
 
     def judge(self, judge: Judge) -> None:
@@ -50,11 +54,14 @@ class Setting:
         self.broker.judge = counted
 
     def push(self, count: int) -> None:
+        self.push_all([Message(b"%d" % number, f"{self._batches + 1}-{number}") for number in range(count)])
+
+    def push_all(self, messages: list[Message]) -> Batch:
         self._batches += 1
-        messages = [Message(b"%d" % number, f"{self._batches}-{number}") for number in range(count)]
         deliveries = [Delivery(message, number, 1) for number, message in enumerate(messages)]
-        batch = Batch(self._batches, Epoch(self._source), deliveries, messages, 0.0, 1, lambda _: None)
-        self.lane.push(Parcel(batch, 0, count))
+        batch = Batch(self._batches, Epoch(self._source), deliveries, messages, self.loop.time(), 1, lambda _: None)
+        self.lane.push(Parcel(batch, 0, len(messages)))
+        return batch
 
 
 @pytest.fixture
@@ -133,3 +140,30 @@ def test_no_obstacle_is_left_when_the_broker_takes_some_and_refuses_others_for_g
     setting.loop.pass_time(60)
     assert setting.lane.obstacle == ""
     assert setting.lane.confirmed == 1
+
+
+def expiring(*milliseconds: str) -> list[Message]:
+    return [Message(b"", f"m{number}", properties={"expiration": text}) for number, text in enumerate(milliseconds)]
+
+
+def test_what_waited_has_less_time_left_and_what_has_none_is_not_sent(setting: Setting) -> None:
+    setting.judge(lambda _: FULL)
+    batch = setting.push_all([*expiring("90000", "100", "50000", "soon", "200"), Message(b"", "m5")])
+    setting.loop.pass_time(8)
+    taken: list[Message] = []
+    setting.judge(lambda message: taken.append(message) or DELIVERED)  # type: ignore[func-returns-value]
+    setting.loop.pass_time(20)
+    assert setting.refused == [("m1", "expired"), ("m4", "expired")]
+    assert batch.fates == {1: Fate.DROPPED, 4: Fate.DROPPED}
+    assert [message.uid for message in taken] == ["m0", "m2", "m3", "m5"], "in the source's order"
+    assert 90000 - 28000 <= int(taken[0].properties["expiration"]) < 90000 - 8000, "the time is taken off once"
+    assert taken[2].properties["expiration"] == "soon", "no time"
+    assert setting.lane.confirmed == 4
+
+
+def test_what_does_not_wait_keeps_its_time(setting: Setting) -> None:
+    taken: list[Message] = []
+    setting.judge(lambda message: taken.append(message) or DELIVERED)  # type: ignore[func-returns-value]
+    setting.push_all(expiring("1", "60000"))
+    setting.loop.pass_time(5)
+    assert [message.properties["expiration"] for message in taken] == ["1", "60000"]
