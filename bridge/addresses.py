@@ -7,7 +7,7 @@ that goes from one kind to another and back is the same as before, if the other 
 
     kind    between   inside a segment                                        the whole name
     amqp    .         . is /, and / is %2F
-    mqtt    /         / + # and what MQTT calls disallowed code points: %HH   a leading $ is %24, the empty name %
+    mqtt    /         / + # and the characters of `UNFIT`: %HH                a leading $ is %24, the empty name %
     redis   :         : is %3A                                                the empty name is %
     kafka   .         all but A-Z a-z 0-9 _ -: _-hh, in lower case            a leading __ is _-5f_; _- is in front of
                                                                               the empty name, . and ..
@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
+from config.mqtt import UNFIT
 from config.patterns import SEPARATORS, Capture, Pattern
 from config.values import Kind
 
@@ -76,10 +77,6 @@ _DASHED: Final = _Style(
     "_-(?P<again>-*)(?P<code>5f(?=_)|(?=\\.{0,2}\\Z))",
 )
 _NEVER: Final = "(?!)"
-_DISALLOWED: Final = "\0-\x1f\x7f-\x9f\ufdd0-\ufdef" + "".join(
-    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
-)
-"""Control characters and non-characters: MQTT lets a broker close the connection for them (MQTT 5, 1.5.4)."""
 
 
 def _rules(style: _Style, forbidden: str, begins: str, guard: str | None = None) -> _Rules:
@@ -96,7 +93,7 @@ def _rules(style: _Style, forbidden: str, begins: str, guard: str | None = None)
 _RULES: Final[Mapping[Kind, _Rules]] = {
     "amqp": _rules(_PERCENT, "/", _NEVER, _NEVER),
     "kafka": _rules(_DASHED, "^A-Za-z0-9_\\-\ud800-\udfff", "_(?=_)|(?=\\.{0,2}\\Z)"),
-    "mqtt": _rules(_PERCENT, "/+#" + _DISALLOWED, "\\$|\\Z"),
+    "mqtt": _rules(_PERCENT, f"/+#{UNFIT}", "\\$|\\Z"),
     "redis": _rules(_PERCENT, ":", "\\Z", "%(?P<again>(?:25)*)(?P<code>\\Z)"),
 }
 _SWAPPED: Final = str.maketrans("./", "/.")

@@ -15,7 +15,10 @@ _FOR_EVER = 0xFFFF_FFFF  # seconds (MQTT 5, 3.1.2.11.2)
 _NO_CHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
-_UNFIT: Final = re.compile(f"[\0-\x1f\x7f-\x9f{_NO_CHARACTERS}]")
+UNFIT: Final = f"\0-\x1f\x7f-\x9f{_NO_CHARACTERS}"
+"""The characters that brokers refuse, as a class of a regular expression; `unfit` says why."""
+
+_UNFIT: Final = re.compile(f"[{UNFIT}]")
 
 
 def unfit(text: str) -> str:

@@ -33,7 +33,7 @@ def keys_in(channel: BlockingChannel, queue: str, count: int) -> list[str]:
     found: list[str] = []
     for method, _, _ in channel.consume(queue, inactivity_timeout=20):
         assert method is not None, f"only {found}"
-        found.append(method.routing_key)
+        found.append(method.routing_key or "")
         if len(found) == count:
             channel.cancel()
             return found
