@@ -89,9 +89,8 @@ def _returns(form: Form, way: Way, back: Way) -> bool:
 def _tells(made: Form, form: Form) -> bool:
     """Whether all that is open in a form stands in what is made of it, at a place that can be told."""
     opened = [part for part in made if isinstance(part, Capture)]
-    return {*opened} >= {part for part in form if isinstance(part, Capture)} and sum(
-        each.several for each in opened
-    ) < 2
+    many = sum(part.several for part in opened)
+    return many < 2 and {*opened} >= {part for part in form if isinstance(part, Capture)}
 
 
 def bind(pattern: Form, form: Form) -> dict[str, Form] | None:

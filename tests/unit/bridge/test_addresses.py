@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.addresses import joined, matching, segments, within
+from bridge.addresses import joined, matching, remembering, segments, within
 from config.kafka import is_target
 from config.patterns import Pattern
 from config.values import Kind
@@ -177,7 +177,12 @@ def test_patterns(kind: Kind, pattern: str, address: str, captures: dict[str, tu
     assert match(address) == captures
 
 
-def test_what_is_remembered_of_addresses_is_bounded_and_right() -> None:
-    match = matching(Pattern.parse("{x}", "redis"))
-    for number in [*range(3000), *range(3000)]:
-        assert match(f"{number}") == {"x": (f"{number}",)}
+def test_what_is_remembered_of_addresses_is_bounded() -> None:
+    worked: list[str] = []
+    recall = remembering(lambda address: worked.append(address) or address)
+    first = [f"{number}" for number in range(1024)]
+    assert [recall(address) for address in [*first, *first]] == [*first, *first]
+    assert worked == first
+    assert recall("more") == "more"
+    assert recall("0") == "0"
+    assert worked == [*first, "more", "0"]

@@ -55,6 +55,20 @@ def test_of_one_route_it_is_said_whether_two_addresses_become_one(
     assert said(settings, "there") == ([] if expected is None else [expected])
 
 
+def test_only_addresses_that_the_source_asks_for_are_tried(tmp_path: Path) -> None:
+    there = 'from.mqtt = { topics = ["s/a/#"], match = "s/{a}/{b...}" }\n'
+    there += 'to.amqp = { exchange = "e", routing_key = "{b...}" }'
+    assert said(routes(tmp_path, there), "there") == [
+        "amqp: s/{a}/{b...} becomes {b...}, not proven reversible: of the addresses that were tried no two become one"
+    ]
+
+
+def test_a_capture_that_stands_twice_is_no_proof(tmp_path: Path) -> None:
+    there = 'from.mqtt = { topics = ["s/#"], match = "s/{b...}" }\n'
+    there += 'to.amqp = { exchange = "e", routing_key = "{b...}.{b...}" }'
+    assert "not proven reversible" in said(routes(tmp_path, there), "there")[0]
+
+
 MQTT = 'from.mqtt = { topics = ["s/#"], match = "s/{site}/{device...}" }\n'
 TO_AMQP = 'to.amqp = { exchange = "e", routing_key = "s.{site}.{device...}" }'
 AMQP = 'from.amqp = { exchange = "e", exchange_type = "topic", match = "s.{x}.{y...}" }\n'
@@ -138,6 +152,8 @@ def test_what_is_bound_to_captures_is_bound_to_every_address(form: Form, pattern
               for name, parts in found.items()}  # fmt: skip
     assert {name: list(parts) for name, parts in concrete.items()} == opened
     assert list(filled(pattern, concrete)) == address
+    single = [part.name for part in pattern if isinstance(part, Capture) and not part.several]
+    assert all(len(concrete[name]) == 1 and concrete[name] != ("",) for name in single)
 
 
 def _values(part: Capture) -> st.SearchStrategy[list[str]]:
