@@ -28,6 +28,7 @@ Tagged = Sequence[tuple[str, str | None]]
 
 LIMITED = """
 [brokers.limited]
+id = "limited"
 url = "{url}"
 username = "some"
 password = "sesame"
@@ -250,7 +251,7 @@ async def test_ends_that_are_none_or_forbidden_fail_their_routes_alone(
         brokers.amqp_url,
         brokers.kafka_bootstrap,
         LIMITED.format(url=limiting.url)
-        + f'[brokers.unknown]\nurl = "{guarded.url}"\nusername = "nobody"\npassword = "sesame"\n'
+        + f'[brokers.unknown]\nid = "unknown"\nurl = "{guarded.url}"\nusername = "nobody"\npassword = "sesame"\n'
         + route("healthy", source, f"redis = {{ {healthy.target} }}")
         + route("to-no-stream", source, f"redis = {{ {mended['string'].target} }}")
         + route("to-a-forbidden-one", source, f'redis = {{ broker = "limited", stream = "{unique}-shut" }}')
