@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from bridge.cli.cycles import cycles
 from bridge.cli.guarantees import block
 from bridge.cli.neighbours import shares
 from bridge.cli.reversals import reversals
@@ -30,6 +31,7 @@ def check(config: Path, *, connect: bool = False) -> None:
             *block(name, route, settings),
             *reversals(name, settings),
             *shares(name, settings),
+            *cycles(name, settings),
             *(() if found is None else found.lines(name)),
         ]
         for name, route in settings.routes.items()

@@ -179,7 +179,12 @@ def test_patterns(kind: Kind, pattern: str, address: str, captures: dict[str, tu
 
 def test_what_is_remembered_of_addresses_is_bounded() -> None:
     worked: list[str] = []
-    recall = remembering(lambda address: worked.append(address) or address)
+
+    def work(address: str) -> str:
+        worked.append(address)
+        return address
+
+    recall = remembering(work)
     first = [f"{number}" for number in range(1024)]
     assert [recall(address) for address in [*first, *first]] == [*first, *first]
     assert worked == first

@@ -156,6 +156,14 @@ def test_what_is_bound_to_captures_is_bound_to_every_address(form: Form, pattern
     assert all(len(concrete[name]) == 1 and concrete[name] != ("",) for name in single)
 
 
+def test_a_capture_takes_no_empty_segment_and_only_one() -> None:
+    one, many = Capture("x"), Capture("y", several=True)
+    assert bind((one,), ("a",)) == {"x": ("a",)}
+    assert bind((one,), ("",)) is None
+    assert bind((one,), (many,)) is None
+    assert bind((many,), ("", one)) == {"y": ("", one)}
+
+
 def _values(part: Capture) -> st.SearchStrategy[list[str]]:
     return (
         st.lists(texts, min_size=1, max_size=3)
