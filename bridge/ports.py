@@ -1,10 +1,12 @@
 """The two ports of the core: where messages come from and where they go.
 
 A connector gives `open_source(...)` and `open_sink(...)`, async context managers that yield these, connected: an open
-source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`, within
-the broker's `connect_timeout`; leaving the context closes the connection, bounded by `broker_timeout`, and never raises
-for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the supervisor opens anew. A
-connector that learns of a loss while nobody asks cancels the body of its context and raises Disconnected from it.
+source is a connected source. They raise Disconnected (transient) or RouteFault (permanent) from `__aenter__`:
+connecting to each of a broker's URLs may take `connect_timeout`, and each answer of the broker after that (to a
+subscription, about a group) `broker_timeout`. Leaving the context closes the connection, bounded by `broker_timeout`,
+and never raises for a broker that is already gone. Nothing inside reconnects: loss is `Disconnected`, and the
+supervisor opens anew. A connector that learns of a loss while nobody asks cancels the body of its context and raises
+Disconnected from it.
 """
 
 import asyncio

@@ -110,6 +110,11 @@ class Sends:
             return 0
         return min(self._limit - self._unconfirmed, self._pace.size)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is unconfirmed."""
+        return not self._unconfirmed
+
     def begin(self, messages: Sequence[Message]) -> Submission:
         """Begin a send; it ends with `finish` once all of it is settled."""
         submission = Submission(messages, asyncio.get_running_loop().create_future())

@@ -1,6 +1,7 @@
 """`from.mqtt` and `to.mqtt`: what may be written of topics, sessions and qualities of service."""
 
-from typing import Annotated, ClassVar, Literal, Self
+import re
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -10,12 +11,29 @@ from config.values import Duration, Kind, Name, Whole
 
 _LONGEST = 65_535  # bytes of an MQTT string (MQTT 5, 1.5.4), and the largest packet identifier (2.2.1)
 _FOR_EVER = 0xFFFF_FFFF  # seconds (MQTT 5, 3.1.2.11.2)
+_NO_CHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
+)
+_UNFIT: Final = re.compile(f"[\0-\x1f\x7f-\x9f{_NO_CHARACTERS}]")
+
+
+def unfit(text: str) -> str:
+    """Give what a text holds that brokers refuse, in words, or "" where it holds nothing of that kind.
+
+    MQTT 5, 1.5.4 forbids NUL and lets a broker end the connection for every other control character and for what is
+    no character in Unicode, which Mosquitto does, without a word. A text that `isprintable` holds none of them.
+    """
+    found = _UNFIT.search(text)
+    if found is None:
+        return ""
+    number = ord(found[0])
+    return f"the control character U+{number:04X}" if number < 0xA0 else f"U+{number:04X}, which is no character"
 
 
 def _string(text: str) -> str:
     """A UTF-8 encoded string as MQTT has them (MQTT 5, 1.5.4)."""
-    if "\0" in text:
-        raise ValueError("holds a NUL, which MQTT does not carry")
+    if found := unfit(text):
+        raise ValueError(f"holds {found}: brokers of MQTT refuse it")
     try:
         size = len(text.encode())
     except UnicodeEncodeError:

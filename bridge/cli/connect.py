@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.cli import Exit
 from bridge.errors import Disconnected, RouteFault
-from bridge.findings import FAULTS, End, Finding
+from bridge.findings import FAULTS, End, Finding, Verdict
 from bridge.wiring import ends_of, survey
 from config import BrokerSettings, Settings
+
+# What keeps somebody from connecting, by RouteFault's reason; all others are conflicts.
+_VERDICTS: Final[Mapping[str, Verdict]] = {
+    "authentication": "forbidden",
+    "forbidden": "forbidden",
+    "missing": "missing",
+}
 
 
 class Surveyed(NamedTuple):
@@ -82,6 +89,6 @@ async def _look(
     except Disconnected as error:
         away[name] = str(error)
     except RouteFault as error:
-        fault = Finding("missing" if error.reason == "missing" else "forbidden", str(error))
+        fault = Finding(_VERDICTS.get(error.reason, "conflict"), str(error))
         for end in ends:
             findings[end.key].append(fault)

@@ -122,7 +122,7 @@ class Encoder:
             raws.append(message.path.encode())
         heads.append(_UID)
         raws.append(message.uid.encode())
-        if b"\0" in b"".join(raws):
+        if not b"".join(raws).decode().isprintable():  # as cheap as to look for NUL, and never true of what is unfit
             raise Exceptional
         pack = _U16
         for head, raw in zip(heads, raws):  # noqa: B905 - as many of both
@@ -156,7 +156,7 @@ class Encoder:
         names, _ = shape
         plan: _Plan | None = None
         if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
-            if EXCEPTIONS.isdisjoint(names) and not any("\0" in name for name in names):
+            if EXCEPTIONS.isdisjoint(names) and all(map(str.isprintable, names)):
                 plan = [user_head(name) for name in names], mark_of(shape)
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()

@@ -20,6 +20,7 @@ from connectors.mqtt.session import Session
 from connectors.mqtt.terms import Terms
 
 _Login: TypeAlias = tuple[str | None, str | None]
+_Make: TypeAlias = Callable[[MQTTProtocolVersion], Session]
 
 
 def identity_of(broker: BrokerSettings) -> str:
@@ -30,7 +31,7 @@ def identity_of(broker: BrokerSettings) -> str:
 
 @asynccontextmanager
 async def connected(broker: BrokerSettings, terms: Terms, past: Past) -> AsyncIterator[Session]:
-    """Connect to the first of the broker's URLs that answers, in MQTT 5, or 3.1.1 where the broker refuses 5.
+    """Connect to the first of the broker's URLs that answers, in MQTT 5, or 3.1.1 where that does not speak 5.
 
     Each may take `connect_timeout`. Raises RouteFault (authentication, forbidden, conflict), else Disconnected of the
     last URL. Leaving closes the connection within `broker_timeout` and never raises for a broker that is gone. What the
@@ -53,7 +54,7 @@ async def _first(broker: BrokerSettings, terms: Terms, past: Past) -> Session:
         make = partial(Session, broker, url, terms, past)
         try:
             async with asyncio.timeout(broker.connect_timeout):
-                return await _attempt(make, url, login, MQTTProtocolVersion.MQTTv5)
+                return await _attempt(make, url, login, past)
         except TimeoutError:
             failure = Disconnected(f"{url.shown}: no answer in time while connecting", "timeout")
         except OSError as error:
@@ -65,22 +66,50 @@ async def _first(broker: BrokerSettings, terms: Terms, past: Past) -> Session:
     raise failure
 
 
-async def _attempt(
-    make: Callable[[MQTTProtocolVersion], Session], url: BrokerUrl, login: _Login, version: MQTTProtocolVersion
-) -> Session:
-    """Connect in that version, or in 3.1.1 if the broker does not speak 5; may raise OSError."""
+async def _attempt(make: _Make, url: BrokerUrl, login: _Login, past: Past) -> Session:
+    """Connect in MQTT 5, or in 3.1.1 where the broker refuses 5 or ends the connection for it; may raise OSError.
+
+    RabbitMQ 3 does the latter, without a word. A broker that has spoken MQTT 5 before has another reason for that.
+    """
+    wordless = False
+    try:
+        session, code, said = await _connect(make, url, login, MQTTProtocolVersion.MQTTv5)
+    except Disconnected as error:
+        if past.spoke_5 or error.reason != "lost":
+            raise
+        wordless = True
+    else:
+        if code != reasons.UNSUPPORTED_VERSION:
+            past.spoke_5 = True
+            return _accepted(session, url, code, said)
+        session.drop()
+    try:
+        session, code, said = await _connect(make, url, login, MQTTProtocolVersion.MQTTv311)
+    except Disconnected as error:
+        if error.reason == "error" or (wordless and error.reason == "lost"):
+            raise reasons.unspoken(url.shown, error.reason) from error
+        raise
+    return _accepted(session, url, code, said)
+
+
+async def _connect(
+    make: _Make, url: BrokerUrl, login: _Login, version: MQTTProtocolVersion
+) -> tuple[Session, int, str]:
+    """Connect in that version, and give the session with code and words of the broker's answer; may raise OSError."""
     session = make(version)
     try:
         sock = await _dial(*url.addresses[0], 3 * session.keepalive)
-        code, said = await session.connect(sock, *login)
+        return session, *await session.connect(sock, *login)
     except BaseException:
         session.drop()
         raise
+
+
+def _accepted(session: Session, url: BrokerUrl, code: int, said: str) -> Session:
+    """Give the session if the broker has accepted it; raises what its answer says."""
     if code < reasons.FAILURE:
         return session
     session.drop()
-    if code == reasons.UNSUPPORTED_VERSION and session.version == 5:
-        return await _attempt(make, url, login, MQTTProtocolVersion.MQTTv311)
     raise reasons.refused_connection(url.shown, code, session.client_id, said)
 
 

@@ -13,7 +13,8 @@ from connectors.mqtt.rules import topic_fault
 from connectors.mqtt.terms import MOST
 
 _BLOCK: Final = 1 << 20  # bytes that are joined at most, but for the last packet
-_TOPICS: Final = 1024  # topics that are remembered
+_TOPICS: Final = 1024  # topics that are remembered, of at most so many characters:
+_TOPIC_SIZE: Final = 1024
 
 
 class Mids:
@@ -88,14 +89,15 @@ class Packer:
         return Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, message))
 
     def _learn(self, name: str) -> bytes | Outcome:
-        """Work out how a packet to a topic begins, or why none can, and remember it."""
+        """Work out how a packet to a topic begins, or why none can, and remember it unless the name is long."""
         topic: bytes | Outcome
         if fault := topic_fault(name):
             topic = Outcome(Verdict.REJECTED, "bad_topic", f"the topic {fault}: {name!a:.80}")
         else:
             raw = name.encode()
             topic = len(raw).to_bytes(2) + raw
-        if len(self._topics) >= _TOPICS:
-            self._topics.clear()
-        self._topics[name] = topic
+        if len(name) <= _TOPIC_SIZE:
+            if len(self._topics) >= _TOPICS:
+                self._topics.clear()
+            self._topics[name] = topic
         return topic

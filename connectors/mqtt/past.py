@@ -6,14 +6,13 @@ from typing import Final
 import structlog
 
 from bridge.errors import Disconnected, RouteFault
+from connectors.mqtt.suspects import Suspects
 
 QUICK: Final = 10.0
 """Seconds within which a connection that the broker has accepted ends quickly: a rival's pauses are shorter."""
 
 MANY: Final = 4
 """Connections in a row that ended quickly and without a word, until another client is suspected."""
-
-_log = structlog.get_logger(__name__)
 
 
 class Past:
@@ -24,8 +23,11 @@ class Past:
         """The topic filters of the session that the broker should have; None without one."""
         self.session_lost = False
         """Whether the broker had that session no more, and nobody has been told."""
-        self.suspects = 0
-        """How many messages are to be sent one by one: one of them may be why the broker ended the connection."""
+        self.spoke_5 = False
+        """Whether the broker has ever answered in MQTT 5."""
+        self.suspects = Suspects()
+        """Which messages may be why the broker ended the connection."""
+        self._log = structlog.get_logger()
         self._ended = 0
         self._told: set[str] = set()
 
@@ -36,12 +38,13 @@ class Past:
         the other's connection again and again: then this one goes out of its way, and tries again slowly, since it
         cannot be sure. Where a message is suspected, that may be why.
         """
-        self._ended = self._ended + 1 if lasted < QUICK and not self.suspects else 0
+        self._ended = self._ended + 1 if lasted < QUICK and not self.suspects.count else 0
         if self._ended < MANY:
             return error
         return RouteFault(
             f"{error}, {self._ended} times in a row soon after it was made: it seems that another client connects as "
-            f"{client_id}; give each replica an instance of its own, or end the other client",
+            f"{client_id}; give each replica an instance of its own, or end the other client; if there is none, the "
+            "broker's log may say which packet it ended the connection for",
             "taken_over",
         )
 
@@ -53,4 +56,4 @@ class Past:
         """Write a warning to the log, unless it was written before."""
         if text not in self._told:
             self._told.add(text)
-            _log.warning(text, broker=broker, client_id=client_id)
+            self._log.warning(text, broker=broker, client_id=client_id)

@@ -106,7 +106,13 @@ def refusal(broker: str, code: int, block: bytes) -> Outcome:
 
 
 def blame(code: int, ending: RouteFault | Disconnected) -> Outcome:
-    """Give the outcome of the message for which the broker ended the connection with that code."""
+    """Give the outcome of the message for which the broker ended the connection with that code, or without a word (0).
+
+    Without a word it is not certain, so that it counts as one of `retry.refusals`.
+    """
+    if not code:
+        text = f"{ending}, again and again while nothing but this message was on its way"
+        return Outcome(*_OTHERWISE, text)
     return Outcome(Verdict.REJECTED, _REFUSALS.get(code, _OTHERWISE)[1], str(ending))
 
 
@@ -119,9 +125,14 @@ def refused_connection(broker: str, code: int, client_id: str, said: str = "") -
     )
 
 
-def ended(broker: str, code: int, client_id: str, said: str = "") -> RouteFault | Disconnected:
-    """Make the error of a DISCONNECT from the broker with that code; `said` is the broker's own text, if any."""
-    if code == 0x87:
+def ended(
+    broker: str, code: int, client_id: str, said: str = "", *, publishing: bool = False
+) -> RouteFault | Disconnected:
+    """Make the error of a DISCONNECT from the broker with that code; `said` is the broker's own text, if any.
+
+    `publishing` says that messages have no answer, one of which may be what is not authorized: not the whole route.
+    """
+    if code == 0x87 and not publishing:
         advice = "grant the user what the route needs"
         return RouteFault(
             _sentence(broker, "it ended the connection: not authorized (0x87)", said, advice), "forbidden"
@@ -138,6 +149,14 @@ def broken(broker: str, code: int) -> Disconnected:
     if code == _PROTOCOL:
         return Disconnected(f"{broker}: not MQTT: a packet that makes no sense", "error")
     return Disconnected(f"{broker}: the connection was lost")
+
+
+def unspoken(broker: str, reason: str) -> Disconnected:
+    """Make the error of a broker that has accepted neither version; `reason` is that of the last attempt."""
+    if reason == "lost":
+        text = "it ended the connection without a word when asked for MQTT 5, and when asked for 3.1.1"
+        return Disconnected(f"{broker}: {text}: is it a broker of MQTT?", "lost")
+    return Disconnected(f"{broker}: it speaks neither MQTT 5 nor 3.1.1", "refused")
 
 
 def refused_subscription(broker: str, code: int, topic: str, *, version: int) -> RouteFault | Disconnected:

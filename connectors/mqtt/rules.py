@@ -12,6 +12,7 @@ from bridge.marks import mark_of
 from bridge.message import Header, Message, Type, Value
 from bridge.names import EXCHANGE, KEY, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
+from config.mqtt import unfit
 from connectors.mqtt.packets import LONGEST
 from connectors.mqtt.properties import CONTENT_TYPE, CORRELATION, PAYLOAD_FORMAT, RESPONSE_TOPIC, USER, expiry
 
@@ -43,8 +44,8 @@ def topic_fault(topic: str) -> str:
     """
     if not topic:
         return "is empty"
-    if "\0" in topic:
-        return "holds a NUL"
+    if found := unfit(topic):
+        return f"holds {found}"
     if "+" in topic or "#" in topic:
         return "holds a wildcard, + or #"
     if topic[0] == "$":
@@ -75,8 +76,9 @@ def retains(message: Message) -> bool:
 def long_way(message: Message) -> bytes:
     """Encode the properties of any message, without their length.
 
-    A header's string, or a key, that is not UTF-8 or holds a NUL crosses as base64url and is marked as bytes. Raises
-    Unmappable: unencodable for other text of that kind, too_large for text above 65,535 bytes, too_deep.
+    A header's string, or a key, that is not UTF-8 or holds what brokers refuse (`unfit`) crosses as base64url and is
+    marked as bytes. Raises Unmappable: unencodable for other text of that kind, too_large for text above 65,535 bytes,
+    too_deep.
     """
     parts: list[bytes] = []
     properties = cast("dict[str, Any]", message.properties)
@@ -147,9 +149,10 @@ def _crossing(name: str, kind: Type, value: Value) -> Header:
         return name, kind, value
     raw = value if isinstance(value, bytes) else _escaped(name, str(value))
     try:
-        return (name, "bytes", raw) if b"\0" in raw else (name, "string", raw.decode())
+        text = raw.decode()
     except UnicodeDecodeError:
         return name, "bytes", raw
+    return (name, "bytes", raw) if unfit(text) else (name, "string", text)
 
 
 def _user(name: str, text: str) -> bytes:
@@ -162,8 +165,8 @@ def _utf8(what: str, text: str) -> bytes:
         raw = text.encode()
     except UnicodeEncodeError:
         raise Unmappable(f"{what} is not UTF-8: {text!a:.80}", "unencodable") from None
-    if b"\0" in raw:
-        raise Unmappable(f"{what} holds a NUL, which no text in MQTT may: {text!a:.80}", "unencodable")
+    if found := unfit(text):
+        raise Unmappable(f"{what} holds {found}: brokers of MQTT refuse it: {text!a:.80}", "unencodable")
     return raw
 
 

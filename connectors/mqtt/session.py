@@ -61,6 +61,8 @@ class Session:
         self.limits = Limits()
         self.tap = PacketTap()
         self.stirred: Callable[[], None] = lambda: None
+        self.publishing: Callable[[], bool] = lambda: False
+        """Whether a message has no answer that may be why the broker ends the connection; for who publishes to set."""
         self.loss: RouteFault | Disconnected | None = None
         """Why nothing comes or goes any more, once it does not."""
         self.farewell = 0
@@ -283,7 +285,8 @@ class Session:
         if flags.is_disconnect_packet_from_server:
             self.farewell = reason.value
             self._past.explained()
-            self.lose(reasons.ended(self.broker, reason.value, self.client_id, said_in(properties)))
+            said, publishing = said_in(properties), self.publishing()
+            self.lose(reasons.ended(self.broker, reason.value, self.client_id, said, publishing=publishing))
             return
         error = reasons.broken(self.broker, reason.value)
         if self._connack is None or error.reason != "lost":

@@ -91,6 +91,7 @@ class MqttSink:
         self._loop = asyncio.get_running_loop()
         self._progress_at = 0.0
         session.stirred = self._stirred
+        session.publishing = lambda: bool(self._flying)
 
     async def room(self) -> int:
         """As `bridge.ports.Sink.room`: there is room by what is unconfirmed, the window at most.
@@ -101,9 +102,7 @@ class MqttSink:
         while True:
             if self._sends.loss is not None:
                 raise self._sends.loss
-            room = self._sends.room
-            if self._past.suspects:
-                room = 1 if room == self._window else 0
+            room = self._past.suspects.room(self._sends.room, idle=self._sends.idle)
             if room > 0 and self._session.unwritten <= UNWRITTEN:
                 return min(room, max(1, self._window // 2))
             await self._sends.news()
@@ -174,25 +173,19 @@ class MqttSink:
             if mid in flying:
                 submission, position = flying.pop(mid)
                 submission.settle(position, reasons.refusal(self._session.broker, code, block))
-        self._past.suspects = max(0, self._past.suspects - len(acked) - len(refused))
+        self._past.suspects.answered(len(acked) + len(refused))
 
     def _lose(self, loss: Disconnected | RouteFault) -> None:
-        """Leave everything without an answer, but for the one message that the broker ended the connection for.
-
-        A broker that finds fault with a packet ends the connection (M4 in research/reliability.md), with a code or
-        without a word, and does not say which it was. What was in flight is then sent one by one on the next
-        connection: the one that is alone when the broker ends that with a code too is refused.
-        """
+        """Leave everything without an answer, but for the one message that the broker ended the connection for."""
         flying = list(self._flying.values())
         self._flying.clear()
         self._unwritten.clear()
-        found_fault = self._session.farewell in reasons.POISONOUS
-        if found_fault and self._past.suspects and len(flying) == 1:
-            submission, position = flying[0]
-            submission.settle(position, reasons.blame(self._session.farewell, loss))
-            self._past.suspects = 0
-        elif found_fault or (loss.reason == "lost" and not self._answered):
-            self._past.suspects = max(self._past.suspects, len(flying))
+        code = self._session.farewell
+        if code in reasons.POISONOUS or loss.reason == "lost":
+            uids = [submission.messages[position].uid for submission, position in flying]
+            if self._past.suspects.ended(uids, told=code in reasons.POISONOUS, answered=self._answered):
+                submission, position = flying[0]
+                submission.settle(position, reasons.blame(code, loss))
         self._sends.lose(loss)
 
 

@@ -124,6 +124,8 @@ class MqttSource:
                         "write qos = 0 if they may, or change the broker",
                         "conflict",
                     )
+            if settings.share:  # the session may have them without it from before, and would bring each message twice
+                session.unsubscribe(settings.topics)
         past.subscribed = set(filters) if self._lasting else None
         self._subscribed = True
         self._wake.set()

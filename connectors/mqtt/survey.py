@@ -65,7 +65,11 @@ async def _source(session: Session, end: End, settings: MqttSourceSettings, user
     if settings.share is not None and not session.limits.shared:
         yield Finding("conflict", "the broker has no shared subscriptions", (f"take {end.key}.share out",))
     for topic in settings.topics:
-        yield await _subscribable(session, topic, user)
+        if not session.limits.wildcards and ("+" in topic or "#" in topic):
+            text = f"the broker has no subscriptions with wildcards, and topic filter {topic} is one"
+            yield Finding("conflict", text, (f"name topics without + and # in {end.key}.topics",))
+        else:
+            yield await _subscribable(session, topic, user)
 
 
 async def _subscribable(session: Session, topic: str, user: str) -> Finding:

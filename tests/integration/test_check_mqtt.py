@@ -13,6 +13,7 @@ from tests.integration.mqtt_topics import (
     Peer,
     Topics,
     bodies,
+    connack,
     mosquitto,
     nothing_more,
     numbered,
@@ -156,6 +157,42 @@ to.mqtt = { topic = "out" }
         "take routes.a.from.mqtt.share out",
         "let me subscribe to a, and read what it matches",
     ]
+
+
+async def test_a_broker_without_wildcards_is_said_to_have_none(tmp_path: Path) -> None:
+    async def broker(peer: Peer) -> None:
+        await peer.accepts(b"\x28\x00")
+        subscribe = await peer.grants(0)
+        assert subscribe[3:] == mqtt.text("b") + b"\x28", "it is asked only for what it may have"
+
+    route = """
+from.mqtt = { topics = ["a/#", "b", "+/c"] }
+to.mqtt = { topic = "out" }
+"""
+    async with playing(broker) as url:
+        found = await look(tmp_path, toml(url, route))
+    assert found.exit is Exit.NEGATIVE
+    assert [each for each in told(found, "a.from.mqtt") if each[0] == "conflict"] == [
+        ("conflict", f"the broker has no subscriptions with wildcards, and topic filter {topic} is one")
+        for topic in ("a/#", "+/c")
+    ]
+    assert "name topics without + and # in routes.a.from.mqtt.topics" in remedies(found, "a.from.mqtt")
+
+
+async def test_a_connection_that_is_refused_as_a_conflict_is_told_as_one(tmp_path: Path) -> None:
+    async def broker(peer: Peer) -> None:
+        await peer.packet(mqtt.CONNECT)
+        await peer.gives(connack(0x85))
+
+    route = """
+from.mqtt = { topics = ["a"] }
+to.mqtt = { topic = "out" }
+"""
+    async with playing(broker) as url:
+        found = await look(tmp_path, toml(url, route))
+    ((verdict, text),) = told(found, "a.from.mqtt")
+    assert verdict == "conflict"
+    assert "it refuses the client id" in text
 
 
 async def test_a_refused_login_is_said(broker_files: Files, unique: str, tmp_path: Path) -> None:

@@ -316,13 +316,50 @@ async def test_a_refused_connection_is_what_its_code_says(code: int, reason: str
     assert "its own words" in str(error)
 
 
-async def test_a_broker_of_no_known_version_is_a_lost_connection() -> None:
+async def test_a_broker_of_no_known_version_says_so() -> None:
     async def broker(peer: Peer) -> None:
         await peer.packet(mqtt.CONNECT)
         await peer.gives(b"\x20\x02\x00\x01")
 
     async with playing(broker) as url:
-        assert isinstance(await failure(Topics(url, "t").source()), Disconnected)
+        error = await failure(Topics(url, "t").source())
+    assert isinstance(error, Disconnected)
+    assert (str(error), error.reason) == (f"{url}: it speaks neither MQTT 5 nor 3.1.1", "refused")
+
+
+async def test_what_ends_each_connection_without_a_word_is_asked_in_both_versions_and_told_of() -> None:
+    levels: list[int] = []
+
+    async def broker(peer: Peer) -> None:
+        levels.append((await peer.packet(mqtt.CONNECT))[6])
+        raise EOFError
+
+    async with playing(broker) as url:
+        error = await failure(Topics(url, "t").sink())
+    assert isinstance(error, Disconnected)
+    assert error.reason == "lost"
+    assert "without a word when asked for MQTT 5, and when asked for 3.1.1" in str(error)
+    assert levels == [5, 4]
+
+
+async def test_a_broker_that_has_spoken_mqtt_5_is_never_asked_for_less() -> None:
+    """It may be about to stop: properties would be lost until the next connection."""
+    levels: list[int] = []
+
+    async def accepting(peer: Peer) -> None:
+        levels.append((await peer.accepts())[6])
+
+    async def leaving(peer: Peer) -> None:
+        levels.append((await peer.packet(mqtt.CONNECT))[6])
+        raise EOFError
+
+    past = Past()
+    async with playing(accepting, leaving) as url:
+        topics = Topics(url, "t")
+        async with topics.sink(past):
+            pass
+        assert isinstance(await failure(topics.sink(past)), Disconnected)
+    assert levels == [5, 5]
 
 
 @pytest.mark.parametrize(
@@ -518,6 +555,60 @@ async def test_a_message_for_which_the_broker_ends_the_connection_is_found_and_r
     assert final["uid-3"].verdict is Verdict.REJECTED
     assert "malformed packet (0x81)" in final["uid-3"].detail
     assert connections == 5, "two for each culprit, and one for the rest"
+
+
+async def test_a_message_for_which_the_broker_ends_the_connection_without_a_word_is_refused_in_the_end() -> None:
+    """So does Mosquitto for what it calls malformed; nothing behind such a message may wait for ever."""
+
+    async def broker(peer: Peer) -> None:
+        await peer.accepts()
+        while True:
+            message = mqtt.published(mqtt.Packet(mqtt.PUBLISH, 2, await peer.packet(mqtt.PUBLISH)))
+            if message.body == b"40":
+                raise EOFError
+            await peer.gives(mqtt.packet(mqtt.PUBACK, message.packet_id.to_bytes(2)))
+
+    past = Past()
+    async with playing(broker) as url:
+        topics = Topics(url, "t")
+        final = await work_off(lambda: topics.sink(past), messages(100))
+    refused = final.pop("uid-40")
+    assert (refused.verdict, refused.reason) == (Verdict.RETRY, "refused")
+    assert "nothing but this message" in refused.detail
+    assert list(final.values()) == [DELIVERED] * 99
+
+
+async def test_a_broker_that_ends_the_connection_as_not_authorized_may_mean_one_message() -> None:
+    """Without one on its way it is the route that may not do something."""
+
+    async def broker(peer: Peer) -> None:
+        await peer.accepts()
+        while True:
+            message = mqtt.published(mqtt.Packet(mqtt.PUBLISH, 2, await peer.packet(mqtt.PUBLISH)))
+            if message.body == b"3":
+                await peer.gives(mqtt.packet(mqtt.DISCONNECT, b"\x87"))
+                raise EOFError
+            await peer.gives(mqtt.packet(mqtt.PUBACK, message.packet_id.to_bytes(2)))
+
+    async def hostile(peer: Peer) -> None:
+        await peer.accepts()
+        await peer.gives(mqtt.packet(mqtt.DISCONNECT, b"\x87"))
+
+    past = Past()
+    async with playing(broker) as url:
+        topics = Topics(url, "t")
+        with pytest.raises(Disconnected, match="not authorized") as loss:  # noqa: PT012 - the loss ends the context
+            async with topics.sink(past) as sink:
+                await sink.send(messages(9))
+                await asyncio.Event().wait()
+        assert loss.value.reason == "error"
+        final = await work_off(lambda: topics.sink(past), messages(6, 3))
+    assert [outcome.reason for _, outcome in sorted(final.items())] == ["forbidden", *[""] * 5]
+    assert final["uid-3"].verdict is Verdict.REJECTED
+    async with playing(hostile) as url:
+        fault = await failure(Topics(url, "t").sink())
+    assert isinstance(fault, RouteFault)
+    assert fault.reason == "forbidden"
 
 
 async def test_after_a_connection_without_any_answer_messages_go_one_by_one_until_they_are_confirmed() -> None:

@@ -26,6 +26,7 @@ from tests.integration.mqtt_topics import (
     send,
     speaking_311,
     take,
+    take_and_settle,
     work_off,
 )
 
@@ -372,3 +373,30 @@ async def test_what_has_arrived_is_read_by_the_source(topics: Topics) -> None:
     async with topics.source() as source, topics.sink() as sink:
         assert await send(sink, messages(2000)) == [DELIVERED] * 2000
         assert bodies(await take(source, 2000)) == numbered(2000)
+
+
+ODD = ("\n", "\t", "\x1f", "\x7f", "\x85", "\ufdd0", "\uffff", "\U0010ffff", "\0")
+"""What Mosquitto ends the connection for, without a word, in any text."""
+
+
+async def test_text_that_brokers_refuse_crosses_as_bytes_or_is_refused_before(topics: Topics) -> None:
+    batch = [
+        message
+        for number, sign in enumerate(ODD)
+        for message in (
+            Message(b"%d" % number, f"u{number}", key=f"k{sign}".encode(), headers=[("h", "string", f"a{sign}b")]),
+            Message(b"", f"p{number}", properties={"type": sign}),
+            Message(b"", f"n{number}", headers=[(f"n{sign}", "i8", 1)]),
+            Message(b"", f"t{number}", headers=[("t", "string", sign)]),
+            Message(b"", f"u{sign}"),
+        )
+    ]
+    async with topics.source() as source, topics.sink(topic=f"{topics.name}/{{header.t:t}}") as sink:
+        outcomes = await send(sink, batch)
+        found = await take_and_settle(source, len(ODD))
+    assert [outcome.reason for outcome in outcomes] == ["", *["unencodable"] * 2, "bad_topic", "unencodable"] * len(ODD)
+    assert bodies(found) == numbered(len(ODD))
+    for sign, delivery in zip(ODD, found, strict=True):
+        assert isinstance(delivery.message, Message)
+        assert delivery.message.key == f"k{sign}".encode()
+        assert delivery.message.headers == [("h", "bytes", f"a{sign}b".encode())]

@@ -135,6 +135,20 @@ async def test_several_filters_are_one_session_and_overlapping_ones_lose_nothing
     assert await asyncio.to_thread(topics.left) == []
 
 
+async def test_a_route_that_is_given_a_share_has_its_messages_once(topics: Topics) -> None:
+    """The broker keeps the subscription of before with the session: without a share, and so beside it."""
+    async with topics.source():
+        pass
+    async with topics.source(share="group") as source:
+        await asyncio.to_thread(publish, topics.url, f"{topics.name}/t", numbered(10))
+        assert bodies(await take_and_settle(source, 10)) == numbered(10)
+        await nothing_more(source)
+    await asyncio.to_thread(publish, topics.url, f"{topics.name}/t", numbered(10, 10))
+    async with topics.source(share="group") as source:
+        assert bodies(await take_and_settle(source, 10)) == numbered(10, 10)
+        await nothing_more(source)
+
+
 async def test_sources_of_one_share_divide_the_messages_between_them(topics: Topics) -> None:
     one = topics.source(share="group", client_id=f"{topics.name}-1")
     two = topics.source(share="group", client_id=f"{topics.name}-2")

@@ -45,6 +45,11 @@ def reading(source: MqttSourceSettings, view: View) -> Iterator[Fact]:
         else:
             yield "delivery", f"nothing is acknowledged at {view.broker}; NOT at least once, since:"
             yield "qos", f"0: the broker gives a message once and forgets it: {TEMPORARY}"
+        yield (
+            "stop",
+            "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up "
+            f"to a window ({view.window} messages), and little where the targets keep up",
+        )
         yield "duplicates", view.duplicates(f"a lost connection to {view.targets}")
     yield from _of_the_subscription(source)
 

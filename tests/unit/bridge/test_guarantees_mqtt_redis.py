@@ -11,6 +11,10 @@ GONE = (
     "messages published while the bridge is away are lost, and what is in hand when the connection is lost exists "
     "nowhere else: it is worked off, and LOST if the bridge ends before that"
 )
+STOP = (
+    "even one in order LOSES what the bridge has read ahead and not begun to relay, and counts it nowhere: up to a "
+    "window (4000 messages), and little where the targets keep up"
+)
 CLIENT = "client fedbridge.fedbridge.x.source.node"
 
 
@@ -56,6 +60,7 @@ def test_a_session_that_ends_with_the_connection(tmp_path: Path) -> None:
     assert facts(text, "from") == [f"topic a with QoS 1 as client me {AT_MQTT}"]
     assert facts(text, "delivery") == ["acknowledged at mosquitto only after main confirmed; NOT at least once, since:"]
     assert facts(text, "session") == [f"it ends with the connection (session_expiry is 0s): {GONE}"]
+    assert facts(text, "stop") == [STOP]
     assert facts(text, "duplicates") == ["at most window.messages (4000) after a lost connection to main"]
     assert facts(text, "qos") == []
 
@@ -65,6 +70,7 @@ def test_a_source_with_qos_0(tmp_path: Path) -> None:
     assert facts(text, "from") == [f"topic a with QoS 0 as {CLIENT} {AT_MQTT}"]
     assert facts(text, "delivery") == ["nothing is acknowledged at mosquitto; NOT at least once, since:"]
     assert facts(text, "qos") == [f"0: the broker gives a message once and forgets it: {GONE}"]
+    assert facts(text, "stop") == [STOP]
     assert facts(text, "session") == []
 
 

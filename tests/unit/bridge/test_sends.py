@@ -63,6 +63,7 @@ async def test_outcomes_are_given_once_all_of_a_send_is_settled() -> None:
 
 async def test_there_is_room_within_the_limit_and_the_pace() -> None:
     sends = Sends(10, Pace(2, 7))
+    assert sends.idle
     assert sends.room == 7, "no more in one send"
     first = sends.begin(messages(4))
     assert sends.room == 6
@@ -74,6 +75,7 @@ async def test_there_is_room_within_the_limit_and_the_pace() -> None:
     async with asyncio.timeout(1):
         await sends.news()
     assert sends.room == 7
+    assert not sends.idle, "one is unconfirmed yet"
     sends.begin(messages(7))
     assert sends.room == 0
 

@@ -21,7 +21,10 @@ from tests.unit.config.configurations import BROKERS, MORE, ROUTE, loads, proble
          "slash"),
         ("mqtt = { topics = ['$share/g/a'] }", "mqtt.topics[0]: for a shared subscription write share = \"NAME\" and "
          "here the filter alone"),
-        ("mqtt = { topics = [\"a\\u0000\"] }", "mqtt.topics[0]: holds a NUL, which MQTT does not carry"),
+        ("mqtt = { topics = [\"a\\u0000\"] }", "mqtt.topics[0]: holds the control character U+0000: brokers of "
+         "MQTT refuse it"),
+        ("mqtt = { topics = [\"a\\n\"] }", "mqtt.topics[0]: holds the control character U+000A: brokers of "
+         "MQTT refuse it"),
         ("mqtt = { topics = ['LONG'] }", "mqtt.topics[0]: has 65536 bytes, and MQTT carries at most 65535"),
         ("mqtt = { topics = ['a', 'a'] }", "mqtt: topic filter a is there twice"),
         ("mqtt = { topics = ['a'], qos = 2 }", "mqtt.qos: is 2, not 0 or 1, the qualities of service there are here"),
@@ -72,7 +75,10 @@ def test_a_source_of_mqtt_or_redis_that_is_wrong(tmp_path: Path, source: str, to
          "subscriptions"),
         ("mqtt = { topic = '$SYS/{message_id}' }", "mqtt.topic: a topic that begins with $ is the broker's own"),
         ("mqtt = { topic = '{message_id:$x}' }", "mqtt.topic: a topic that begins with $ is the broker's own"),
-        ("mqtt = { topic = \"a\\u0000{message_id}\" }", "mqtt.topic: holds a NUL, which MQTT does not carry"),
+        ("mqtt = { topic = \"a\\u0000{message_id}\" }", "mqtt.topic: holds the control character U+0000: brokers "
+         "of MQTT refuse it"),
+        ("mqtt = { topic = \"a{message_id:\\uFFFF}\" }", "mqtt.topic: holds U+FFFF, which is no character: brokers of "
+         "MQTT refuse it"),
         ("mqtt = { topic = 'LONG{message_id}x' }", "mqtt.topic: has 65536 bytes, and MQTT carries at most 65535"),
         ("mqtt = { topic = 't', qos = '2' }", 'mqtt.qos: is "2", not 0 or 1, the qualities of service there are here'),
         ("mqtt = { topic = 't', retain = 'maybe' }", 'mqtt.retain: is "maybe", not true or false'),

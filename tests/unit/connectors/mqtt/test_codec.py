@@ -8,6 +8,7 @@ from paho.mqtt.properties import VariableByteIntegers
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
+from config.mqtt import unfit
 from connectors.mqtt.codec import Encoder, Exceptional
 from connectors.mqtt.decoder import Decoder
 from connectors.mqtt.packets import LARGEST
@@ -97,7 +98,8 @@ def test_no_body_is_not_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "text"), [("größe".encode(), "größe"), (b"\xff", "_w=="), (b"\0\0\0\7", "AAAABw=="), (b"", "")]
+    ("key", "text"),
+    [("größe".encode(), "größe"), (b"\xff", "_w=="), (b"\0\0\0\7", "AAAABw=="), (b"\t", "CQ=="), (b"", "")],
 )
 def test_a_key_is_text_or_marked(key: bytes, text: str) -> None:
     mark = [] if text.encode() == key else [("fedbridge-types", '{"kafka-key":"bytes"}')]
@@ -113,6 +115,11 @@ def test_a_key_is_text_or_marked(key: bytes, text: str) -> None:
         ("string", b"text", "text", None),
         ("string", "a\0", "YQA=", "bytes"),
         ("string", b"a\0", "YQA=", "bytes"),
+        ("string", "a\n", "YQo=", "bytes"),
+        ("string", b"a\n", "YQo=", "bytes"),
+        ("string", "\x85", "woU=", "bytes"),
+        ("string", "\uffff", "77-_", "bytes"),
+        ("table", (("k", "string", "\n\x7f\uffff"),), '{"k":"\\n\\u007f\\uffff"}', "table"),
         ("bytes", b"\x00\xff", "AP8=", "bytes"),
         ("void", None, "", "void"),
         ("bool", True, "true", "bool"),
@@ -151,6 +158,7 @@ def test_what_only_mqtt_has_goes_where_it_came_from() -> None:
     [
         (("mqtt-response-topic", "string", "replies/+"), "replies/+"),
         (("mqtt-response-topic", "string", ""), ""),
+        (("mqtt-response-topic", "string", "a\n"), "YQo="),
         (("mqtt-response-topic", "i8", 1), "1"),
         (("mqtt-payload-format", "u8", 2), "2"),
         (("mqtt-payload-format", "string", "1"), "1"),
@@ -211,7 +219,12 @@ def test_an_expiration_is_rounded_up_to_seconds_and_kept_where_that_says_less(
         (Message(b"", "u", properties={"content_type": "\ud800"}), "unencodable"),
         (Message(b"", "u", properties={"type": "a\0b"}), "unencodable"),
         (Message(b"", "u", properties={"correlation_id": "\ud800"}), "unencodable"),
+        (Message(b"", "u", properties={"type": "a\nb"}), "unencodable"),
+        (Message(b"", "u", properties={"content_type": "text/plain\r"}), "unencodable"),
         (Message(b"", "u\0"), "unencodable"),
+        (Message(b"", "u\uffff"), "unencodable"),
+        (Message(b"", "u", "key\t", "e"), "unencodable"),
+        (Message(b"", "u", headers=[("a\n", "i8", 1)]), "unencodable"),
         (Message(b"", "u", headers=[("a", "string", "\ud800")]), "unencodable"),
         (Message(b"", "u", headers=[("a\0", "string", "x")]), "unencodable"),
         (Message(b"", "u", headers=[("\ud800", "i8", 1)]), "unencodable"),
@@ -315,7 +328,7 @@ def test_what_is_written_is_read_as_what_it_was(message: Message) -> None:
 def _came_back(header: Header) -> Header:
     """A header as it comes back: a string that MQTT cannot carry is bytes."""
     name, kind, value = came_back(header, mixed=False)
-    return (name, "bytes", value.encode()) if kind == "string" and "\0" in str(value) else (name, kind, value)  # type: ignore[union-attr]
+    return (name, "bytes", value.encode()) if kind == "string" and unfit(str(value)) else (name, kind, value)  # type: ignore[union-attr]
 
 
 def _is_plain(message: Message) -> bool:
@@ -330,4 +343,4 @@ def _is_plain(message: Message) -> bool:
         "".join([correlation, *strings]).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return False
-    return "\0" not in "".join(texts)
+    return not unfit("".join(texts))

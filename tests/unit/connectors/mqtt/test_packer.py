@@ -74,6 +74,14 @@ def test_topics_are_remembered_and_not_for_ever() -> None:
     assert len(made._topics) <= 1024
 
 
+def test_long_topics_are_not_remembered() -> None:
+    """A message's header may be a topic, and as large as a message."""
+    made = packer()
+    for topic, refused in (("x" * 60_000, 0), ("y" * 1_000_000, 1), ("+" * 2000, 1), ("z" * 1024, 0)):
+        assert len(made.pack([message(topic)], [1]).refused) == refused
+    assert sorted(map(len, made._topics)) == [1024]
+
+
 @given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 100)), max_size=12))
 def test_no_identifier_is_given_while_it_is_taken(steps: list[tuple[int, int]]) -> None:
     """Each step takes as many as there are, and gives back a share of what is taken, the oldest first."""

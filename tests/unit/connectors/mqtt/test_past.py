@@ -19,6 +19,7 @@ def test_a_rival_is_suspected_after_many_quick_ends_in_a_row() -> None:
         assert (fault.reason, fault.final) == ("taken_over", False)
         assert f"{count} times in a row" in str(fault)
         assert "client-1" in str(fault)
+        assert "if there is none, the broker's log may say" in str(fault), "at QoS 0 a message may be why"
         assert str(fault).startswith(str(LOST))
 
 
@@ -33,9 +34,9 @@ def test_what_lasts_or_is_explained_begins_anew(calm: str) -> None:
         elif calm == "an explanation":
             past.explained()
         else:
-            past.suspects = 1
+            past.suspects.count = 1
             assert past.ended(LOST, "client-1", 0.5) is LOST
-            past.suspects = 0
+            past.suspects.count = 0
 
 
 def test_a_warning_is_told_once() -> None:

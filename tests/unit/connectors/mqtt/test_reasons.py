@@ -74,6 +74,16 @@ def test_a_connection_that_the_broker_ended(code: int, kind: str | RouteFault) -
     alike(reasons.ended(BROKER, code, "client-1", "its own words"), kind)
 
 
+def test_not_authorized_may_mean_one_message_while_one_has_no_answer() -> None:
+    alike(reasons.ended(BROKER, 0x87, "client-1", "its own words", publishing=True), "error")
+
+
+def test_who_is_blamed_without_a_word_may_be_sent_again() -> None:
+    blamed = reasons.blame(0, reasons.broken(BROKER, 0x80))
+    assert (blamed.verdict, blamed.reason) == (Verdict.RETRY, "refused")
+    assert blamed.detail.startswith(BROKER)
+
+
 def test_a_takeover_names_the_client_and_says_what_to_do() -> None:
     text = str(reasons.ended(BROKER, 0x8E, "client-1"))
     assert "another client has connected as client-1" in text

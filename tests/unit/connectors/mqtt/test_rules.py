@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 from paho.mqtt.client import Client
 
 from bridge.message import Message
+from config.mqtt import unfit
 from connectors.mqtt.rules import LONGEST_EXPIRY, lasting, retains, topic_fault
 
 
-@pytest.mark.parametrize("topic", ["a", "/", "a//b", "größe/€", "a$b", " ", "x" * 65_535])
+@pytest.mark.parametrize(
+    "topic", ["a", "/", "a//b", "größe/€", "a$b", " ", "\xa0", "\xad", "\ufdf0", "\U0001f600", "x" * 65_535]
+)
 def test_topics_that_may_be_published_to(topic: str) -> None:
     assert topic_fault(topic) == ""
     Client._raise_for_invalid_topic(topic.encode())
@@ -19,7 +22,12 @@ def test_topics_that_may_be_published_to(topic: str) -> None:
     ("topic", "fault"),
     [
         ("", "is empty"),
-        ("a\0b", "holds a NUL"),
+        ("a\0b", "holds the control character U+0000"),
+        ("a\nb", "holds the control character U+000A"),
+        ("\x7f", "holds the control character U+007F"),
+        ("\x9f", "holds the control character U+009F"),
+        ("\ufdd0", "holds U+FDD0, which is no character"),
+        ("\U0010ffff", "holds U+10FFFF, which is no character"),
         ("a/+/b", "holds a wildcard, + or #"),
         ("a+", "holds a wildcard, + or #"),
         ("#", "holds a wildcard, + or #"),
@@ -32,6 +40,11 @@ def test_topics_that_may_be_published_to(topic: str) -> None:
 )
 def test_topics_that_may_not(topic: str, fault: str) -> None:
     assert topic_fault(topic) == fault
+
+
+@given(st.text())
+def test_what_is_printable_is_never_unfit(text: str) -> None:
+    assert not (unfit(text) and text.isprintable())
 
 
 @given(st.integers(0, 2**40))
