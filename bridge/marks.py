@@ -260,9 +260,9 @@ def _retyped(header: Header, mark: Mark, raw: bool) -> Header:
 def _read_as(kind: str, value: Value, inner: Any, raw: bool) -> Element:
     """Read a value, a string or bytes, as that type; raises ValueError for one that it is not."""
     if kind == "string":
-        return kind, value
+        return "string", value
     if kind == "bytes" and raw:
-        return kind, value.encode() if isinstance(value, str) else value
+        return "bytes", value.encode() if isinstance(value, str) else value
     if kind == ESCAPED:
         return "string", unescaped(_text(value))
     return cast("Type", kind), value_of(cast("Type", kind), _text(value), inner)
