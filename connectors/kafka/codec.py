@@ -130,7 +130,7 @@ def _passed(own: RawHeaders, message: Message) -> tuple[int | None, Pairs] | Non
     properties = cast("RawProperties", own.properties)
     timestamp = properties.timestamp
     if timestamp is None:
-        timestamp = properties.get("timestamp")
+        timestamp = properties.get("timestamp", properties.sent)
     pairs = own.pairs if timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP else None  # else it needs a header
     if pairs is None:
         return None

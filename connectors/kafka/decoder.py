@@ -41,7 +41,9 @@ class Decoder:
         """Make the deliveries of records of one partition; their receipts count up from `receipt`.
 
         A message that brings no `fedbridge-uid` is named by its position and timestamp, since a topic made anew starts
-        its offsets again (DESIGN section 4). `size` is that of key, value and headers.
+        its offsets again (DESIGN section 4). The time of one that brings a uid is that of its header alone, unless it
+        came as it was from another topic, and is named by its position and time there. `size` is that of key, value
+        and headers.
         """
         place = f"kafka:{self._cluster}/{topic}/{partition}/"
         found: list[Delivery] = []
@@ -63,7 +65,10 @@ class Decoder:
             if path is not None:
                 given = [pair for pair in given if pair[0] != PATH]
             is_own = record.timestamp_type == _CREATE_TIME and timestamp >= 0
-            properties = RawProperties(self, given, timestamp if is_own else None)
+            if is_own and uid is not None and not uid.endswith(f"@{timestamp}"):  # a bridge says the time in a header
+                properties = RawProperties(self, given, None, timestamp)
+            else:
+                properties = RawProperties(self, given, timestamp if is_own else None)
             headers = RawHeaders(self, given, properties if plain else None, uid)
             if uid is None:
                 uid = f"{place}{record.offset}@{timestamp}"

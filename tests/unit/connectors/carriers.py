@@ -18,6 +18,8 @@ from tests.unit.connectors.redis import entries
 Carrier: TypeAlias = Callable[[Message], Message]
 
 LOGIN: Final = "bridge"
+SENT: Final = 1_800_000_000_000
+"""When Kafka was sent what has no time of its own."""
 
 
 def by_amqp(message: Message) -> Message:
@@ -31,7 +33,7 @@ def by_amqp(message: Message) -> Message:
 def by_kafka(message: Message) -> Message:
     """Through a topic of Kafka, the key as it is."""
     record = KafkaEncoder().record(message, message.key)
-    timestamp = -1 if record.timestamp is None else record.timestamp
+    timestamp = SENT if record.timestamp is None else record.timestamp
     read = PlainRecord(7, timestamp, 0, record.key, record.value, record.headers)
     (delivery,) = KafkaDecoder("cluster").deliveries([read], "topic", 0, 0)
     return _checked(delivery.message)

@@ -35,8 +35,8 @@ _scalars: st.SearchStrategy[tuple[Any, Any]] = st.one_of(
     *(_whole(f"u{bits}", 0, 1 << bits) for bits in (8, 16, 32)),
     _whole("timestamp", 0, 1 << 64),
     _whole("timestamp", 0, 1 << 33),
-    st.tuples(st.just("f32"), st.floats(width=32)),
-    st.tuples(st.just("f64"), st.floats()),
+    st.tuples(st.just("f32"), st.floats(width=32, allow_nan=False, allow_infinity=False)),
+    st.tuples(st.just("f64"), st.floats(allow_nan=False, allow_infinity=False)),
     st.tuples(
         st.just("decimal"),
         st.builds(
