@@ -38,7 +38,8 @@ class RouteFault(FedbridgeError):
 class Unmappable(FedbridgeError):
     """This one message cannot be mapped to its target; it goes by the route's `on_error`, the next one flows.
 
-    `reason` is from a closed set, a metric label: missing_field, bad_topic, too_deep, too_large, unencodable.
+    `reason` is from a closed set, a metric label: missing_field, bad_topic, too_deep, too_large, unencodable,
+    bad_value, bad_filter.
     """
 
     def __init__(self, text: str, reason: str) -> None:

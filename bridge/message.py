@@ -128,7 +128,7 @@ class Verdict(Enum):
     REJECTED = "rejected"
     """Never: returned, too large, unencodable, forbidden."""
     FILTERED = "filtered"
-    """Not sent, and rightly so: it would go round in a loop."""
+    """Not sent, and rightly so: the route does not want it, or it would go round in a loop."""
 
 
 class Outcome(NamedTuple):

@@ -16,8 +16,8 @@ from bridge.batch import Batch, Epoch, Fate, Parcel
 from bridge.errors import Disconnected
 from bridge.expiry import EXPIRED
 from bridge.lane import Lane
-from bridge.mapping import map_batch
-from bridge.message import UNROUTABLE, Delivery, Message, Outcome
+from bridge.mapping import NO_RULES, Rules, map_batch
+from bridge.message import UNROUTABLE, Delivery, Message, Outcome, Verdict
 from bridge.metrics import RouteMeters
 from bridge.ports import Source
 from bridge.tasks import until
@@ -37,6 +37,7 @@ class RelaySettings(NamedTuple):
     retry: RetrySettings
     on_error: OnError
     unroutable: Unroutable = "dead_letter"
+    rules: Rules = NO_RULES
 
 
 class Relay:
@@ -167,7 +168,7 @@ class Relay:
         return room
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
-        messages, refusals = map_batch(deliveries)
+        messages, refusals = map_batch(deliveries, self._settings.rules)
         self._received += 1
         batch = Batch(
             self._received, self._epoch, deliveries, messages, self._clock(), len(self.lanes), concluded=self._conclude
@@ -179,7 +180,9 @@ class Relay:
         start = 0
         for position, outcome in refusals:
             self._push(batch, start, position)
-            batch.ended(position, self._refuse(messages[position], "", outcome), len(self.lanes))
+            filtered = outcome.verdict is Verdict.FILTERED
+            fate = Fate.FILTERED if filtered else self._refuse(messages[position], "", outcome)
+            batch.ended(position, fate, len(self.lanes))
             start = position + 1
         self._push(batch, start, len(messages))
 

@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from bridge.addresses import mismatches
+from bridge.filters import compile_filter
 from bridge.findings import End, Tell
 from bridge.identities import Identities
+from bridge.mapping import Rules
 from bridge.ports import OpenSink, OpenSource, Place
 from bridge.relay import RelaySettings
+from bridge.rules import compile_rules
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.bonds import bound, pattern_of
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
 from config.settings import RouteSettings, Settings, SinkSettings, SourceSettings
+from config.templates import Bond
 from config.values import Kind
 
 
@@ -58,9 +64,20 @@ def _plan(settings: Settings, name: str, route: RouteSettings, known: Identities
             route.retry,
             route.on_error,
             route.unroutable,
+            _rules(route),
         ),
         _source(settings, route.source.settings, end),
-        {target.name: _sink(settings, target, end) for target in targets},
+        {target.name: _sink(settings, bound(target, route.source.settings), end) for target in targets},
+    )
+
+
+def _rules(route: RouteSettings) -> Rules:
+    source = route.source.settings
+    match = pattern_of(source)
+    return Rules(
+        compile_filter(route.filter),
+        compile_rules(route.map, Bond(source.kind, match, source.kind)),
+        None if match is None else mismatches(match),
     )
 
 
@@ -81,7 +98,7 @@ def _source(settings: Settings, source: SourceSettings, end: Callable[[str], Pla
         return name, partial(mqtt.open_source, broker, source, place, mqtt.Past())
     from connectors import redis
 
-    return name, partial(redis.open_source, broker, source, place)
+    return name, partial(redis.open_source, broker, source, place, redis.Past())
 
 
 def _sink(settings: Settings, target: SinkSettings, end: Callable[[str], Place]) -> tuple[str, OpenSink]:
@@ -94,7 +111,7 @@ def _sink(settings: Settings, target: SinkSettings, end: Callable[[str], Place])
     if isinstance(target, KafkaSinkSettings):
         from connectors import kafka
 
-        return name, partial(kafka.open_sink, broker, target, place)
+        return name, partial(kafka.open_sink, broker, target, place, set())
     if isinstance(target, MqttSinkSettings):
         from connectors import mqtt
 

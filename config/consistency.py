@@ -8,19 +8,22 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from config.bonds import TEMPLATES
 from config.brokers import BrokerSettings, choose_broker
+from config.conditions import names_in
 from config.files import read_value
 from config.loops import loop, same_broker
 from config.names import Names
+from config.patterns import Pattern
 from config.positions import Path, dotted
 from config.rivals import End, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
-from config.templates import Template, TemplateField
+from config.templates import Template, misfit
 from config.values import Kind
 
 _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
@@ -31,14 +34,6 @@ _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
 }
 """The template fields that only messages of some kinds of source have; every other field exists for all."""
 _SOME_FIELDS = frozenset({"routing_key", "exchange", "topic", "stream", "key"})
-
-_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
-    "amqp": ("exchange", "routing_key"),
-    "kafka": ("topic", "key"),
-    "mqtt": ("topic",),
-    "redis": ("stream",),
-}
-"""The templates of a target, by its kind."""
 
 Kinds = Mapping[str, Kind | None]
 """The kind of every broker that is declared, None where a mistake hides it."""
@@ -132,12 +127,14 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
     sources = [kind for kind in _OWN_FIELDS if kind in keys_at((*path, "from")) and kind in raw.keys((*path, "from"))]
     for kind in sources:
         yield from _resolves((*path, "from", kind), kind, kinds, raw)
-    for to, keys in _TEMPLATES.items():
+        yield from _rules(path, kind, raw)
+    given = _given(path, raw)
+    for to, keys in TEMPLATES.items():
         for target in _targets((*path, "to", to), raw):
             yield from _resolves(target, to, kinds, raw)
             for kind in sources:
                 for key in keys:
-                    yield from _renders((*target, key), kind, raw)
+                    yield from _renders((*target, key), (*path, "from", kind), raw, given)
                 if to == "amqp":
                     yield from _addresses(target, kind, raw)
 
@@ -233,12 +230,37 @@ def _resolves(path: Path, kind: Kind, kinds: Kinds, raw: _Raw) -> Iterator[tuple
         yield (path if name is None else key), str(error.args[0])
 
 
-def _renders(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
-    """Whether messages from that kind of broker have what a template names."""
-    text = raw.text(path)
+def _rules(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
+    """Whether messages from that kind of broker have what a route's filter and rules name."""
+    condition = raw.text((*path, "filter"))
+    for name in sorted(names_in(condition)) if condition is not None else ():
+        if not _exists(name, kind):
+            yield (*path, "filter"), f"a message from {kind} has no {name}"
+    given = _given(path, raw)
+    for table in ("default", "set"):
+        for name in raw.keys((*path, "map", table)):
+            yield from _renders((*path, "map", table, name), (*path, "from", kind), raw, given)
+
+
+def _given(path: Path, raw: _Raw) -> frozenset[str]:
+    """The template fields that a message of a route has by its rules, whatever it comes from."""
+    renamed = raw.at((*path, "map", "rename"))
+    names = [*renamed.values()] if isinstance(renamed, dict) else []
+    names += [name for table in ("default", "set") for name in raw.keys((*path, "map", table))]
+    return frozenset({"key"} if "key" in names else ())
+
+
+def _renders(path: Path, source: Path, raw: _Raw, given: Set[str]) -> Iterator[tuple[Path, str]]:
+    """Whether messages of a source, at whose path is its kind, have what a template names, or are given it."""
+    kind = cast("Kind", source[-1])
+    text, match = raw.text(path), raw.text((*source, "match"))
+    hidden = match is None and (raw.at((*source, "match")) is not None or bool(raw.misnamed(source)))
+    pattern = None if match is None else Pattern.parse(match, kind)
     for field in Template.parse(text).fields if text is not None else ():
-        if not _exists(field, kind):
+        if not _exists(field.name, kind) and field.name not in given:
             yield path, f"a message from {kind} has no {{{field.name}}}"
+        elif (wrong := misfit(field, pattern)) and not hidden:
+            yield path, wrong
 
 
 def _addresses(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
@@ -253,5 +275,5 @@ def _addresses(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
         yield (*path, "exchange"), f"{needs}: a message from {kind} has none of its own"
 
 
-def _exists(field: TemplateField, kind: Kind) -> bool:
-    return field.name not in _SOME_FIELDS or field.name in _OWN_FIELDS[kind]
+def _exists(name: str, kind: Kind) -> bool:
+    return name not in _SOME_FIELDS or name in _OWN_FIELDS[kind]

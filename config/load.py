@@ -4,18 +4,27 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from config.consistency import contradictions
 from config.documents import Document, merge, read
-from config.errors import ConfigError, Problem
+from config.errors import ConfigError, Misplaced, Problem
 from config.expand import expand_all
 from config.messages import explain
 from config.overrides import apply, secrets_directory
-from config.positions import Path, dotted
+from config.positions import Path, Position, dotted, inside
 from config.settings import Settings
+
+
+class _Finding(NamedTuple):
+    """Something that is wrong with a setting, and where in its text, if that is known."""
+
+    path: Path
+    text: str
+    offset: int | None = None
 
 
 def load(path: FilePath, environ: Mapping[str, str] = os.environ, secrets_dir: FilePath | None = None) -> Settings:
@@ -26,29 +35,34 @@ def load(path: FilePath, environ: Mapping[str, str] = os.environ, secrets_dir: F
     """
     documents = read(path)
     data = merge(documents)
-    found: list[tuple[Path, str]] = []
-    data = expand_all(data, environ, lambda key, text: found.append((key, text)))
+    found: list[_Finding] = []
+    data = expand_all(data, environ, lambda key, text: found.append(_Finding(key, text)))
     directory = secrets_directory(environ) if secrets_dir is None else secrets_dir
     origins, problems = apply(data, environ, directory)
-    found = [item for item in found if not any(item[0][:depth] in origins for depth in range(1, len(item[0]) + 1))]
+    found = [item for item in found if not any(item.path[:depth] in origins for depth in range(1, len(item.path) + 1))]
     settings = _validated(data, found)
-    found.extend(contradictions(data, {key for key, _ in found}))
+    found.extend(_Finding(*each) for each in contradictions(data, {item.path for item in found}))
     if settings is None or found or problems:
         places = _Places(documents, origins)
-        in_order = sorted(found, key=lambda item: places.rank(item[0]))
-        raise ConfigError([*(places.problem(key, text) for key, text in in_order), *problems])
+        in_order = sorted(found, key=lambda item: places.rank(item.path))
+        raise ConfigError([*map(places.problem, in_order), *problems])
     return settings
 
 
-def _validated(data: dict[str, Any], found: list[tuple[Path, str]]) -> Settings | None:
+def _validated(data: dict[str, Any], found: list[_Finding]) -> Settings | None:
     """Validate; adds what is wrong to `found`, but for values that could not be expanded in the first place."""
-    unusable = {key for key, _ in found}
+    unusable = {item.path for item in found}
     try:
         return Settings.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
-        explained = [explain(detail) for detail in error.errors(include_url=False)]
-        found.extend(item for item in explained if item[0] not in unusable)
+        explained = [_Finding(*explain(detail), _offset(detail)) for detail in error.errors(include_url=False)]
+        found.extend(item for item in explained if item.path not in unusable)
         return None
+
+
+def _offset(detail: ErrorDetails) -> int | None:
+    mistake = detail.get("ctx", {}).get("error")
+    return mistake.offset if isinstance(mistake, Misplaced) else None
 
 
 class _Places:
@@ -58,9 +72,13 @@ class _Places:
         self._documents = documents
         self._origins = origins
 
-    def problem(self, path: Path, text: str) -> Problem:
+    def problem(self, finding: _Finding) -> Problem:
         """The problem with its place; of a key that is missing, the place of its table."""
-        return Problem(self._where(path), dotted(path), text + self._suggestion(path, text))
+        path, text, offset = finding
+        where = None if offset is None else self._inside(path, offset)
+        if where is None and offset:
+            text += f" (at character {offset + 1} of it)"
+        return Problem(where or self._where(path), dotted(path), text + self._suggestion(path, text))
 
     def rank(self, path: Path) -> tuple[int, int, int]:
         """The order of problems: as the files have them, what is not in a file last."""
@@ -84,6 +102,15 @@ class _Places:
         number, depth = self._deepest(path)
         document = self._documents[number]
         return document.where(document.index.at[path[:depth]]) if depth else str(document.path)
+
+    def _inside(self, path: Path, offset: int) -> str | None:
+        """The place of a character of a text, None if it is not known."""
+        if self._origin(path) is not None:
+            return None
+        document = self._documents[self._deepest(path)[0]]
+        written = document.index.texts.get(path)
+        position: Position | None = None if written is None else inside(written, offset)
+        return None if position is None else document.where(position)
 
     def _origin(self, path: Path) -> str | None:
         """The variable or secret that set this, or the table it is in; or all there is of a table that no file has."""

@@ -4,12 +4,18 @@
 is an error to tell. A path is a tuple of keys and list indices; lines and columns count from 1, columns in characters.
 """
 
+import re
 import tomllib
 from contextlib import suppress
 from typing import NamedTuple
 
 import tree_sitter
 import tree_sitter_toml
+
+_QUOTES = re.compile(r"""(?:\"{3}|'{3})(?:\r?\n)?|["']""")
+_ESCAPED = re.compile(r"(?P<nothing>\\[ \t]*\r?\n\s*)|\\u.{4}|\\U.{8}|\\.|\r\n|.", re.DOTALL)
+_PLAIN = re.compile(r"(?P<nothing>(?!))|\r\n|.", re.DOTALL)
+"""One character as it is written between quotes of either kind, or `nothing`: a line that goes on."""
 
 Path = tuple[str | int, ...]
 """The keys and list indices that lead to a value."""
@@ -27,8 +33,17 @@ class Position(NamedTuple):
     column: int
 
 
+class Text(NamedTuple):
+    """A text as it is written, with its quotes and escapes, and where it begins."""
+
+    start: Position
+    raw: str
+
+
 class Index(NamedTuple):
     """The positions of all keys and elements, and the keys that were written twice: path, first and second position.
+
+    `texts` are the values that are text.
 
     What is in a table that is there twice is not told again; nor is what is behind the first error of the syntax, since
     it may be in another table than it seems.
@@ -36,6 +51,26 @@ class Index(NamedTuple):
 
     at: dict[Path, Position]
     twice: list[tuple[Path, Position, Position]]
+    texts: dict[Path, Text]
+
+
+def inside(text: Text, offset: int) -> Position | None:
+    """The position of a character of a text, or of its end; None where what it says is not what it stands for."""
+    start, raw = text
+    if "$" in raw:  # ${NAME} is replaced by what is longer or shorter
+        return None
+    opening = _QUOTES.match(raw)
+    if opening is None:
+        return None
+    unit = _ESCAPED if opening[0].startswith('"') else _PLAIN
+    at = opening.end()
+    while (match := unit.match(raw, at)) is not None and (offset or match["nothing"] is not None):
+        offset -= match["nothing"] is None
+        at = match.end()
+    lines = raw[:at].split("\n")
+    if len(lines) == 1:
+        return Position(start.line, start.column + at)
+    return Position(start.line + len(lines) - 1, len(lines[-1]) + 1)
 
 
 def index(text: str) -> Index:
@@ -47,7 +82,8 @@ def index(text: str) -> Index:
         for node in tree.root_node.named_children:
             reader.statement(node)
     end = _sound_until(tree.root_node)
-    return Index(reader.at, [known for known in reader.twice if end is None or known[2].line <= end])
+    twice = [known for known in reader.twice if end is None or known[2].line <= end]
+    return Index(reader.at, twice, reader.texts)
 
 
 def _sound_until(node: tree_sitter.Node) -> int | None:
@@ -61,11 +97,12 @@ def _sound_until(node: tree_sitter.Node) -> int | None:
 
 
 class _Reader:
-    """Walks the syntax tree once; `at` and `twice` are the result."""
+    """Walks the syntax tree once; `at`, `twice` and `texts` are the result."""
 
     def __init__(self, lines: list[bytes]) -> None:
         self.at: dict[Path, Position] = {}
         self.twice: list[tuple[Path, Position, Position]] = []
+        self.texts: dict[Path, Text] = {}
         self._lines = lines
         self._stated: dict[Path, Position] = {}
         self._elements: dict[Path, int] = {}
@@ -113,6 +150,8 @@ class _Reader:
             for number, child in enumerate(elements):
                 self._state((*path, number), self._position(child))
                 self._value(child, (*path, number))
+        elif node.type == "string":
+            self.texts[path] = Text(self._position(node), (node.text or b"").decode())
 
     def _state(self, path: Path, position: Position) -> None:
         first = self._stated.setdefault(path, position)

@@ -6,11 +6,13 @@ into errors with positions. Every key is described, since the JSON schema and th
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import ByteSize, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ByteSize, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
 from config.brokers import BrokerSettings, choose_broker
+from config.conditions import checked
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
+from config.mapping import MapSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
 from config.redis import RedisSinkSettings, RedisSourceSettings
 from config.tables import Table, one_or_list
@@ -159,6 +161,10 @@ class RouteSettings(Table):
     trust: bool = Field(True, description="False: what messages bring from other bridges, fedbridge-…, is dropped.")
     max_hops: Whole = Field(8, ge=1, description="How many places a message may have been read from; more is an error.")
     retry: RetrySettings = Field(RetrySettings(), description="How refusals are tried again.")
+    filter: Annotated[str, AfterValidator(checked)] | None = Field(
+        None, description="A condition in CEL: a message for which it is false is not relayed. Default: all are."
+    )
+    map: MapSettings = Field(MapSettings(), description="Rules that change what is relayed.")
 
 
 class Settings(Table):

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import typer
 
+from bridge.cli.cycles import cycles
 from bridge.cli.guarantees import block
 from bridge.cli.neighbours import shares
+from bridge.cli.reversals import reversals
 from config import load
 
 
@@ -25,7 +27,13 @@ def check(config: Path, *, connect: bool = False) -> None:
         logging.getLogger().addHandler(logging.NullHandler())  # what the libraries would write to stderr is told here
         found = asyncio.run(surveyed(settings))
     blocks = [
-        [*block(name, route, settings), *shares(name, settings), *(() if found is None else found.lines(name))]
+        [
+            *block(name, route, settings),
+            *reversals(name, settings),
+            *shares(name, settings),
+            *cycles(name, settings),
+            *(() if found is None else found.lines(name)),
+        ]
         for name, route in settings.routes.items()
     ]
     if found is not None:

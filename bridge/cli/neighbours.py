@@ -1,21 +1,24 @@
 """Which routes of a configuration take each other's messages: the lines that `fedbridge check` prints of it. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bridge.cli.guarantees.view import several
 from config import RouteSettings, Settings
 from config.amqp import AmqpSourceSettings
 from config.kafka import KafkaSourceSettings
 from config.loops import same_broker
+from config.mqtt import MqttSourceSettings
 from config.names import Names
+from config.redis import RedisSourceSettings
 from config.settings import SourceSettings
 
 _COPY = "for a copy of each, give one route two targets"
 
 
 def shares(name: str, settings: Settings) -> Iterator[str]:
-    """The lines about a route: one for each other enabled route that reads the same queue, or by the same group."""
+    """The lines about a route: one for each other enabled route that reads the same queue, group or share."""
     route = settings.routes[name]
     for other_name, other in settings.routes.items():
         if other_name == name or not (route.enabled and other.enabled) or not _meet(route, other, settings):
@@ -59,13 +62,34 @@ def _shared(one: _Read, other: _Read) -> str | None:
     if isinstance(mine, KafkaSourceSettings) and isinstance(its, KafkaSourceSettings):
         group = mine.group or one.own
         topics = _overlap(mine, its)
-        if topics is None or group != (its.group or other.own):
-            return None
+        same = group == (its.group or other.own)
+        return _divided(topics, f"group {group}", other, "record", "a group") if same else None
+    if isinstance(mine, RedisSourceSettings) and isinstance(its, RedisSourceSettings):
+        group = mine.group or one.own
+        streams = _common(mine.streams, its.streams, "stream")
+        same = group == (its.group or other.own)
+        return _divided(streams, f"group {group}", other, "entry", "a group") if same else None
+    if isinstance(mine, MqttSourceSettings) and isinstance(its, MqttSourceSettings) and mine.share is not None:
+        filters = _common(
+            mine.topics, its.topics, "topic filter"
+        )  # another one has messages of its own (MQTT 5, 4.8.2)
         return (
-            f"{topics} and group {group} with route {other.route}: each record goes to one of them; {_COPY}, "
-            "or each route a group"
+            _divided(filters, f"share {mine.share}", other, "message", "a share") if mine.share == its.share else None
         )
     return None
+
+
+def _divided(what: str | None, by: str, other: _Read, noun: str, own: str) -> str | None:
+    """The sentence about what two routes divide between them, as members of a group; None if nothing."""
+    if what is None:
+        return None
+    return f"{what} and {by} with route {other.route}: each {noun} goes to one of them; {_COPY}, or each route {own}"
+
+
+def _common(one: Sequence[str], other: Sequence[str], word: str) -> str | None:
+    """The names that are in both, after a word for them."""
+    both = sorted(set(one) & set(other))
+    return several(both, word) if both else None
 
 
 def _queue(source: AmqpSourceSettings, own: str) -> str | None:

@@ -79,6 +79,7 @@ class Session:
         self._granted: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._reading = True
+        self._reset = False
         self._changed = asyncio.Event()
 
     @property
@@ -138,8 +139,12 @@ class Session:
 
         It handles a client's packets one after the other, and so answers a PINGREQ last.
         """
-        pongs = self._client.ping()
+        pongs = self.mark()
         await self._until(lambda: self.tap.pongs >= pongs, doing)
+
+    def mark(self) -> int:
+        """Write a PINGREQ, and give how many PINGRESPs there will have been when its own has come."""
+        return self._client.ping()
 
     def write(self, packets: bytes) -> None:
         """Queue whole packets to be written; nothing happens when the session is lost."""
@@ -222,6 +227,8 @@ class Session:
     def _readable(self) -> None:
         try:
             self._client.read()
+            while self._is_reset():
+                self._client.read()
         except BadPacket as error:
             self._client.drop()
             self.lose(Disconnected(f"{self.broker}: not MQTT: {error}", "error"))
@@ -229,6 +236,16 @@ class Session:
             if self._confirming is None:
                 self._confirming = self._loop.call_later(CONFIRM_WITHIN, self._confirm)
             self._stir()
+
+    def _is_reset(self) -> bool:
+        """Whether the broker has reset the connection, and its last bytes or the loss itself are still to be read.
+
+        uvloop calls a reader only once after a reset, and raises if it is then asked to call a writer.
+        """
+        if self._socket is None or not self._reading:
+            return False
+        self._reset = self._reset or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0  # is told once
+        return self._reset
 
     def _confirm(self) -> None:
         """Have the system confirm what was read.

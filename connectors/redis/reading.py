@@ -131,4 +131,4 @@ class Reading:
             self.obstacle = refused.text
             await asyncio.sleep(AGAIN)
         else:
-            raise fault_of(refused, self._wire.broker, f"reading as group {self._group.name}")
+            raise fault_of(refused, self._wire.broker, self._group.reading)

@@ -23,22 +23,29 @@ from connectors.redis.connection import Wire, connected, place_of
 from connectors.redis.decoder import Decoder
 from connectors.redis.group import Group
 from connectors.redis.lag import LAG_EVERY, Lag
+from connectors.redis.past import Past
 from connectors.redis.reading import Reading
 
 
 @asynccontextmanager
 async def open_source(
-    broker: BrokerSettings, settings: RedisSourceSettings, place: Place, *, lag_every: float = LAG_EVERY
+    broker: BrokerSettings,
+    settings: RedisSourceSettings,
+    place: Place,
+    past: Past | None = None,
+    *,
+    lag_every: float = LAG_EVERY,
 ) -> AsyncIterator[Source]:
     """Connect and see to the group; see `bridge.ports` for the contract of a source.
 
-    `lag_every` is in seconds, see LAG_EVERY. Raises RouteFault (authentication, forbidden, missing, conflict) or
-    Disconnected; both also later, out of a body that is cancelled for it.
+    `past` is what is to be remembered from one opening to the next; `lag_every` is in seconds, see LAG_EVERY. Raises
+    RouteFault (authentication, forbidden, missing, conflict) or Disconnected; both also later, out of a body that is
+    cancelled for it.
     """
     name = f"fedbridge {place.bridge}.{place.route} source"
     member = member_of(settings, place)
     async with connected(broker, name) as reading, connected(broker, f"{name} acks") as control:
-        group = Group(control, member, settings.streams, place.route)
+        group = Group(control, member, settings.streams, place.route, past or Past())
         await group.prepare(settings.start.encode())
         source = RedisSource(reading, control, group, broker, settings, place)
         try:

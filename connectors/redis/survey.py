@@ -30,9 +30,9 @@ async def survey(broker: BrokerSettings, ends: Sequence[End], tell: Tell) -> Non
     """
     async with connected(broker, "fedbridge check") as wire:
         look = _Look(wire, broker)
-        about = await look.server()
+        version, settings = await look.server()
         for end in ends:
-            for finding in (*about, *await look.at(end)):
+            for finding in (version, *look.costs(settings, end), *await look.at(end)):
                 tell(end, finding)
 
 
@@ -46,11 +46,11 @@ class _Look:
         self._cli = ["redis-cli", "-h", host, "-p", str(port), *(() if url.path == "0" else ("-n", url.path))]
         self._user = broker.login()[0] or "default"
 
-    async def server(self) -> list[Finding]:
-        """What server it is, and what it does with streams when memory is short or it restarts."""
+    async def server(self) -> tuple[Finding, Mapping[str, str | None]]:
+        """What server it is, and its settings about short memory and restarts."""
         asked = ("maxmemory-policy", "maxmemory", "appendonly")
         info, *settings = await self._wire.ask(pack("INFO", "server"), *(pack("CONFIG", "GET", each) for each in asked))
-        return [_version(info), *self._settings(dict(zip(asked, map(_value, settings), strict=True)))]
+        return _version(info), dict(zip(asked, map(_value, settings), strict=True))
 
     async def at(self, end: End) -> list[Finding]:
         """Everything about one source or target."""
@@ -60,8 +60,9 @@ class _Look:
             return await self._target(end, end.settings)
         return []
 
-    def _settings(self, values: Mapping[str, str | None]) -> Iterator[Finding]:
-        policy, limit, kept = values.values()
+    def costs(self, settings: Mapping[str, str | None], end: End) -> Iterator[Finding]:
+        """What these settings of the server may cost a source or a target."""
+        policy, limit, kept = settings.values()
         if policy is None or kept is None:
             text = f"whether the server may evict streams, and what a crash costs: user {self._user} may not CONFIG GET"
             yield Finding("unknown", text, (self._grant("+config|get"),))
@@ -71,6 +72,8 @@ class _Look:
             yield Finding("warning", text, (self._command("CONFIG", "SET", "maxmemory-policy", "noeviction"),))
         if kept == "no":
             text = "appendonly is off: a crash of the server loses what it took since it last saved its data"
+            if isinstance(end.settings, RedisSourceSettings):
+                text += ", and what was acknowledged since comes again, however much it is"
             yield Finding("warning", text, (self._command("CONFIG", "SET", "appendonly", "yes"),))
 
     async def _source(self, end: End, settings: RedisSourceSettings) -> list[Finding]:

@@ -29,12 +29,13 @@ class Streams(NamedTuple):
         messages: int = 4000,
         size: int = 1 << 25,
         broker: dict[str, Any] | None = None,
+        past: redis.Past | None = None,
         **table: Any,
     ) -> AbstractAsyncContextManager[Source]:
         """Open a source; `table` are keys of `from.redis`, `broker` those of the broker."""
         settings = RedisSourceSettings.model_validate({"streams": [self.name], "group": "group", **table})
         place = Place("test", instance, self.name, messages, size)
-        return redis.open_source(self._broker(broker), settings, place, lag_every=0.1)
+        return redis.open_source(self._broker(broker), settings, place, past, lag_every=0.1)
 
     def sink(
         self, stream: str | None = None, messages: int = 4000, broker: dict[str, Any] | None = None, **table: Any

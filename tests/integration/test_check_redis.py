@@ -89,6 +89,10 @@ async def test_what_may_cost_messages_is_said_with_the_command_that_prevents_it(
                 f"$ redis-cli -h 127.0.0.1 -p {own_redis.port} CONFIG SET maxmemory-policy noeviction",
                 f"$ redis-cli -h 127.0.0.1 -p {own_redis.port} CONFIG SET appendonly yes",
             ]
+        lost = "appendonly is off: a crash of the server loses what it took since it last saved its data"
+        again = f"{lost}, and what was acknowledged since comes again, however much it is"
+        assert told(found, "a.from.redis")[2] == ("warning", again)
+        assert told(found, "a.to.redis")[2] == ("warning", lost)
 
 
 async def test_a_key_that_is_no_stream_is_a_conflict(redis_url: str, unique: str, tmp_path: Path) -> None:

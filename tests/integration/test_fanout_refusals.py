@@ -77,26 +77,6 @@ async def test_an_mqtt_broker_beyond_its_quota_is_waited_for_visibly_and_gets_ea
         await its.ends()
 
 
-@pytest.mark.parametrize("source", INTO_MQTT)
-async def test_a_mosquitto_without_memory_is_away_until_it_has_more_and_misses_nothing(
-    fan: MakeFan, broker_files: Files, source: str
-) -> None:
-    """Mosquitto 2.0.11 ends the connection then (0x80), and every new one before it has answered, subscribers' too."""
-    limit = "memory_limit 400000"
-    with mosquitto(broker_files, limit) as full:
-        its = await fan(source, full)
-        await its.origin.fill(numbered(1000))
-        await its.others_have(1000)
-        its.daemon.wait_state("backing_off")
-        assert its.daemon.fates()["delivered"] < 1000
-        full.conf.write_text(full.conf.read_text().replace(limit, ""))
-        await asyncio.to_thread(full.restart)
-        found = await wait_found(its.own, 1000)
-        assert list(dict.fromkeys(found)) == numbered(1000)
-        assert len(found) - 1000 <= WINDOW
-        await its.ends()
-
-
 async def held(its: Fan, words: str, reason: str) -> None:
     """See that a route with a target that refuses waits, says why, does not loop hot, and that the others have all."""
     await its.others_have(1000)

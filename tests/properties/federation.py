@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from prometheus_client import CollectorRegistry
 
+from bridge.mapping import Rules
 from bridge.message import DELIVERED, Message, Outcome, Undecodable, Verdict
 from bridge.metrics import Metrics
 from bridge.ports import Place, Sink, Source
@@ -25,7 +26,9 @@ from tests.virtual import VirtualLoop
 
 SIZE = 10
 REFUSALS = 3
-VERDICTS = st.sampled_from([Verdict.HOLD, Verdict.RETRY, Verdict.UNKNOWN, Verdict.REJECTED])
+UNWANTED = b"unwanted"
+"""The key of messages that the route's filter leaves out."""
+VERDICTS = st.sampled_from([Verdict.HOLD, Verdict.RETRY, Verdict.UNKNOWN, Verdict.REJECTED, Verdict.FILTERED])
 
 
 class Federation(RuleBasedStateMachine):
@@ -70,6 +73,9 @@ class Federation(RuleBasedStateMachine):
         self.faults: dict[str, dict[str, list[Verdict]]] = {name: {} for name in self.targets}
         self.rejected: dict[str, set[str]] = {name: set() for name in self.targets}
         self.retries: dict[str, Counter[str]] = {name: Counter() for name in self.targets}
+        self.filtered: dict[str, Counter[str]] = {name: Counter() for name in self.targets}
+        self.filtered_before: dict[str, set[str]] = {name: set() for name in self.targets}
+        self.unwanted = 0
         self.refused: set[str] = set()
         self.behind: dict[str, dict[str, set[str]]] = {name: {} for name in self.targets}
         self.judged: dict[str, set[str]] = {name: set() for name in self.targets}
@@ -82,7 +88,14 @@ class Federation(RuleBasedStateMachine):
     def start(self) -> None:
         place = Place("bridge", "node", "route", self.window.messages, int(self.window.bytes))
         retry = RetrySettings.model_validate({"initial": "100ms", "max": "1s", "refusals": REFUSALS})
-        settings = RelaySettings("route", dict.fromkeys(self.targets, self.in_flight), self.window, retry, "drop")
+        settings = RelaySettings(
+            "route",
+            dict.fromkeys(self.targets, self.in_flight),
+            self.window,
+            retry,
+            "drop",
+            rules=Rules(wanted=self._wanted),
+        )
 
         async def run() -> int:
             self.route = Route(
@@ -112,6 +125,11 @@ class Federation(RuleBasedStateMachine):
         async with memory.open_sink(target, "out", place._replace(messages=self.sink_window)) as sink:
             yield sink
 
+    def _wanted(self, message: Message) -> bool:
+        unwanted = message.key == UNWANTED
+        self.unwanted += unwanted
+        return not unwanted
+
     def _judge_of(self, name: str) -> memory.Judge:
         def judge(message: Message) -> Outcome:
             self._check_overtaking(name, message.uid)
@@ -125,6 +143,8 @@ class Federation(RuleBasedStateMachine):
                 self.rejected[name].add(message.uid)
             elif verdict is Verdict.RETRY:
                 self.retries[name][message.uid] += 1
+            elif verdict is Verdict.FILTERED:
+                self.filtered[name][message.uid] += 1
             return Outcome(verdict, "planned")
 
         return judge
@@ -149,9 +169,11 @@ class Federation(RuleBasedStateMachine):
 
     # ---- what happens
 
-    @rule(amount=st.integers(1, 15))
-    def publish(self, amount: int) -> None:
-        messages = [Message(b"x" * SIZE, f"{next(self.numbers):06}") for _ in range(amount)]
+    @rule(amount=st.integers(1, 15), unwanted=st.sampled_from([None, None, 0, 1]))
+    def publish(self, amount: int, unwanted: int | None) -> None:
+        """Publish messages, of which none or every other is not wanted."""
+        keys = [UNWANTED if number % 2 == unwanted else None for number in range(amount)]
+        messages = [Message(b"x" * SIZE, f"{next(self.numbers):06}", key=key) for key in keys]
         self.published += messages
         self.origin.publish("in", *messages)
 
@@ -233,6 +255,10 @@ class Federation(RuleBasedStateMachine):
     def begin_anew(self) -> None:
         """Start the bridge again, with metrics from 0."""
         self.missed_before += self.missed()
+        self.unwanted = 0
+        for name, filtered in self.filtered.items():
+            self.filtered_before[name] |= filtered.keys()
+            filtered.clear()
         self.registry = CollectorRegistry()
         self.start()
 
@@ -245,12 +271,13 @@ class Federation(RuleBasedStateMachine):
         for name, target in self.targets.items():
             arrived = {m.uid for m in target.messages("out") if isinstance(m, Message)}
             for message in self.origin.acknowledged:
-                if isinstance(message, Message) and message.uid not in self.gave_up(name):
+                if isinstance(message, Message) and message.key is None and message.uid not in self.gave_up(name):
                     assert message.uid in arrived, f"{message.uid} was settled before {name} had it"
 
     def gave_up(self, name: str) -> set[str]:
-        """Messages that the sink has rejected, or has refused more often than the route tries."""
-        return self.rejected[name] | {uid for uid, count in self.retries[name].items() if count > REFUSALS}
+        """Messages that the sink has rejected or filtered, or has refused more often than the route tries."""
+        tired = {uid for uid, count in self.retries[name].items() if count > REFUSALS}
+        return self.rejected[name] | self.filtered_before[name] | self.filtered[name].keys() | tired
 
     @invariant()
     def memory_is_within_the_window(self) -> None:
@@ -268,6 +295,10 @@ class Federation(RuleBasedStateMachine):
             for outcome in ("delivered", "dead", "dropped", "filtered", "returned")
         }
         assert received == sum(ends.values()), f"received {received}, but {ends}"
+        by_every_sink = Counter[str](next(iter(self.filtered.values())))
+        for filtered in self.filtered.values():
+            by_every_sink &= filtered
+        assert self.unwanted <= ends["filtered"] <= self.unwanted + by_every_sink.total(), "filtered by all or by none"
         if not self.redelivers:
             assert not ends["returned"], "what a source gives only once is worked off to the end"
 
@@ -292,6 +323,7 @@ class Federation(RuleBasedStateMachine):
         assert not self.origin.messages("in"), "everything was taken"
         settled = {m.uid for m in self.origin.acknowledged if isinstance(m, Message)}
         sent = [m.uid for m in self.published if isinstance(m, Message)]
+        unwanted = {m.uid for m in self.published if isinstance(m, Message) and m.key == UNWANTED}
         trimmed = {m.uid for m in self.trimmed if isinstance(m, Message)}
         assert self.missed_before + self.missed() == len(self.trimmed), "what was gone was told, once"
         if self.redelivers:
@@ -303,7 +335,7 @@ class Federation(RuleBasedStateMachine):
         for name, target in self.targets.items():
             arrived = list(dict.fromkeys(m.uid for m in target.messages("out") if isinstance(m, Message)))
             owed = set(sent) - trimmed if self.redelivers else settled
-            assert owed - self.gave_up(name) <= set(arrived), f"lost on the way to {name}"
-            assert set(arrived) <= set(sent)
+            assert owed - unwanted - self.gave_up(name) <= set(arrived), f"lost on the way to {name}"
+            assert set(arrived) <= set(sent) - unwanted
             ordered = arrived if self.in_flight == 1 else [uid for uid in arrived if uid not in self.refused]
             assert ordered == sorted(ordered), f"out of order at {name}"

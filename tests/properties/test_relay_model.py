@@ -8,7 +8,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from bridge.batch import Batch
+from bridge.batch import Batch, Fate
 from bridge.lane import Lane
 from bridge.message import DELIVERED, Delivery, Outcome, Verdict
 from bridge.ports import Source
@@ -77,6 +77,17 @@ def let_one_sinks_outcome_hide_anothers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Batch, "__init__", one_sink)
 
 
+def take_for_filtered_what_one_sink_filtered(patch: pytest.MonkeyPatch) -> None:
+    ended = Batch.ended
+
+    def at_once(batch: Batch, position: int, fate: Fate, sinks: int = 1) -> None:
+        if fate is Fate.FILTERED:
+            batch.fates.setdefault(position, fate)
+        ended(batch, position, fate, sinks)
+
+    patch.setattr(Batch, "ended", at_once)
+
+
 def settle_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
     conclude = Relay._conclude
     receive = Relay._receive
@@ -106,6 +117,7 @@ def count_nothing_that_was_missed(patch: pytest.MonkeyPatch) -> None:
         forget_the_unconfirmed_on_reconnect,
         resend_out_of_order,
         let_one_sinks_outcome_hide_anothers,
+        take_for_filtered_what_one_sink_filtered,
         settle_a_stale_epoch,
         count_nothing_that_was_missed,
     ],

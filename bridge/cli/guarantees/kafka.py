@@ -16,7 +16,7 @@ _ALWAYS_THERE: dict[Kind, tuple[str, ...]] = {
 }
 """The template fields that every message of a kind of source has."""
 
-_HAVE_KEYS: tuple[Kind, ...] = ("kafka", "redis")
+HAVE_KEYS: tuple[Kind, ...] = ("kafka", "redis")
 """The kinds of source whose messages may have a key of their own."""
 
 
@@ -26,10 +26,10 @@ def reads(source: KafkaSourceSettings, view: View) -> str:
     return f"{what} as group {source.group or view.own.group}"
 
 
-def writes(target: KafkaSinkSettings, source: Kind) -> str:
-    """Where messages of that kind of source are written."""
+def writes(target: KafkaSinkSettings, keyed: bool) -> str:
+    """Where messages are written; `keyed`: whether they may have a key of their own."""
     missing = "created when missing" if target.create else "must exist"
-    own = "the message's own key" if source in _HAVE_KEYS else "no key"
+    own = "the message's own key" if keyed else "no key"
     key = own if target.key is None else f"key {target.key}"
     return f"topic {target.topic} ({missing}), {key}"
 
@@ -48,15 +48,18 @@ def reading(source: KafkaSourceSettings, view: View) -> Iterator[Fact]:
     yield "start", f"{source.start}: a group that is new begins at {begin}"
 
 
-def order(source: Kind, target: KafkaSinkSettings, given: str) -> str:
+def order(source: Kind, target: KafkaSinkSettings, given: str, keyed: bool) -> str:
     """The order that is kept: Kafka has one per partition, and the key chooses the partition.
 
-    `given` says what order there is at the source.
+    `given` says what order there is at the source, `keyed` whether messages may have a key of their own.
     """
-    if target.key is None and source not in _HAVE_KEYS:
+    if target.key is None and not keyed:
         better = ' (key = "{topic}" keeps that of each topic)' if source == "mqtt" else ""
         return f"kept only within a partition, since no key is set{better}"
     fields = () if target.key is None else target.key.fields
-    if target.key is None or any(field.default is None and field.name not in _ALWAYS_THERE[source] for field in fields):
+    always = _ALWAYS_THERE[source]
+    if target.key is None or any(
+        field.default is None and field.name not in always and not field.captured for field in fields
+    ):
         return f"kept per key; without a key only within a partition{given}"
     return f"kept per key{given}"

@@ -30,7 +30,11 @@ def reading(source: RedisSourceSettings, view: View) -> Iterator[Fact]:
     """What is promised of the entries of streams."""
     yield "delivery", view.promise("acknowledged")
     why = "a crash or lost connection, or when another consumer takes entries over"
-    yield "duplicates", view.duplicates(why, "what comes again has the same fedbridge-uid")
+    again = (
+        "what comes again has the same fedbridge-uid; a crash or failover of Redis itself brings again all that was "
+        "acknowledged since it last saved or replicated that, however much it is"
+    )
+    yield "duplicates", view.duplicates(why, again)
     yield (
         "group",
         f"what another consumer has not touched for {format_duration(source.claim_idle)} is taken over; each replica "
@@ -41,7 +45,8 @@ def reading(source: RedisSourceSettings, view: View) -> Iterator[Fact]:
     yield (
         "trimmed",
         "what is trimmed or deleted before it was read is LOST in silence, while it was pending LOST and counted as "
-        "trimmed; a stream or group that is deleted is made again, read from its beginning, and counted as group_lost",
+        "trimmed; a stream or group that goes while the bridge runs is made again, read from its beginning, and "
+        "counted as group_lost",
     )
 
 

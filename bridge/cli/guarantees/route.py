@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bridge.cli.guarantees import amqp, kafka, mqtt, redis
+from bridge.cli.guarantees import amqp, kafka, mqtt, redis, rules
 from bridge.cli.guarantees.view import Fact, View, together
 from bridge.wiring import instance_of
 from config import RouteSettings, Settings
@@ -23,12 +23,14 @@ def block(name: str, route: RouteSettings, settings: Settings) -> Iterator[str]:
 
 def _facts(route: RouteSettings, settings: Settings, view: View) -> Iterator[Fact]:
     source, targets = route.source.settings, route.targets.settings
+    keyed = route.map.keyed(source.kind in kafka.HAVE_KEYS)
     yield "from", f"{_reads(source, view)} at {_at(source, settings)}"
     for target in targets:
-        yield "to", f"{target.name}: {_writes(target, source.kind)}, at {_at(target, settings)}"
+        yield "to", f"{target.name}: {_writes(target, source.kind, keyed)}, at {_at(target, settings)}"
+    yield from rules.facts(route.filter, route.map)
     yield from _reading(source, view)
     for target in targets:
-        yield "order", f"{target.name}: {_order(source.kind, target)}"
+        yield "order", f"{target.name}: {_order(source.kind, target, keyed)}"
     yield "on_error", _ON_ERROR[route.on_error]
     if any(isinstance(target, AmqpSinkSettings) for target in targets):
         yield "unroutable", _UNROUTABLE[route.unroutable]
@@ -98,11 +100,11 @@ def _reading(source: SourceSettings, view: View) -> Iterator[Fact]:
     return mqtt.reading(source, view) if isinstance(source, MqttSourceSettings) else redis.reading(source, view)
 
 
-def _writes(target: SinkSettings, source: Kind) -> str:
+def _writes(target: SinkSettings, source: Kind, keyed: bool) -> str:
     if isinstance(target, AmqpSinkSettings):
         return amqp.writes(target, source)
     if isinstance(target, KafkaSinkSettings):
-        return kafka.writes(target, source)
+        return kafka.writes(target, keyed)
     return mqtt.writes(target, source) if isinstance(target, MqttSinkSettings) else redis.writes(target)
 
 
@@ -114,9 +116,9 @@ def _writing(target: SinkSettings) -> Iterator[Fact]:
     return iter(()) if isinstance(target, KafkaSinkSettings) else redis.writing(target)
 
 
-def _order(source: Kind, target: SinkSettings) -> str:
+def _order(source: Kind, target: SinkSettings, keyed: bool) -> str:
     """The order that a target keeps, of the order that its source has."""
-    kept = _kept(source, target)
+    kept = _kept(source, target, keyed)
     if isinstance(target, MqttSinkSettings) and target.qos == 0:
         return kept
     if target.max_in_flight == 1:
@@ -124,11 +126,11 @@ def _order(source: Kind, target: SinkSettings) -> str:
     return f"{kept}; a refused message may be overtaken by those in flight (max_in_flight = 1 prevents it)"
 
 
-def _kept(source: Kind, target: SinkSettings) -> str:
+def _kept(source: Kind, target: SinkSettings, keyed: bool) -> str:
     ordered_by = _ORDERED_BY[source]
     given = f", of messages from one {ordered_by} of the source" if ordered_by else ""
     if isinstance(target, KafkaSinkSettings):
-        return kafka.order(source, target, given)
+        return kafka.order(source, target, given, keyed)
     if isinstance(target, AmqpSinkSettings):
         place, name = "", target.exchange
     elif isinstance(target, MqttSinkSettings):

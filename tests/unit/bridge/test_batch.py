@@ -41,14 +41,17 @@ def test_a_message_that_reaches_no_sink_ends_at_all_of_them() -> None:
     assert book.fates == {0: Fate.DROPPED}
 
 
-@given(st.lists(st.sampled_from(Fate), min_size=1, max_size=4))
-def test_the_fates_of_several_sinks_merge_as_the_design_says(fates: list[Fate]) -> None:
+@given(st.lists(st.sampled_from(Fate), min_size=1, max_size=4), st.booleans())
+def test_the_fates_of_several_sinks_merge_as_the_design_says(fates: list[Fate], confirmed_first: bool) -> None:
     concluded: list[Batch] = []
     book = batch(1, len(fates), concluded)
-    for fate in fates:
-        book.ended(0, fate)
+    for fate in sorted(fates, key=Fate.DELIVERED.__eq__, reverse=confirmed_first):
+        if fate is Fate.DELIVERED:
+            book.delivered(1)
+        else:
+            book.ended(0, fate)
     assert concluded == [book]
-    merged = book.fates[0]
+    merged = book.fates.get(0, Fate.DELIVERED)
     if Fate.RETURNED in fates:
         assert merged is Fate.RETURNED, "what one sink gives back is not settled for any"
     elif Fate.DEAD in fates:
@@ -57,6 +60,15 @@ def test_the_fates_of_several_sinks_merge_as_the_design_says(fates: list[Fate]) 
         assert merged is Fate.DROPPED
     else:
         assert (merged is Fate.FILTERED) == (set(fates) == {Fate.FILTERED})
+
+
+def test_a_message_that_no_sink_is_to_have_is_filtered_at_all_of_them() -> None:
+    concluded: list[Batch] = []
+    book = batch(2, 3, concluded)
+    book.ended(1, Fate.FILTERED, sinks=3)
+    book.delivered(3)
+    assert concluded == [book]
+    assert book.fates == {1: Fate.FILTERED}
 
 
 def test_only_what_comes_again_is_recalled() -> None:

@@ -19,6 +19,14 @@ url = "amqp://localhost/other"
 url = "kafka://a,b"
 [brokers.far]
 url = "kafka://c"
+[brokers.mosquitto]
+url = "mqtt://m"
+[brokers.mosquitto-again]
+url = "mqtt://M:1883"
+[brokers.redis]
+url = "redis://r"
+[brokers.redis-7]
+url = "redis://r/7"
 """
 COPY = "for a copy of each, give one route two targets"
 
@@ -66,6 +74,16 @@ def test_two_routes_that_read_one_queue(tmp_path: Path, one: str, other: str, qu
          "kafka = { broker = 'far', topics = ['t'], group = 'g' }"),
         ("kafka = { broker = 'kafka', pattern = 't-.*', group = 'g' }",
          "kafka = { broker = 'kafka', pattern = 'u-.*', group = 'g' }"),
+        ("mqtt = { broker = 'mosquitto', topics = ['t'] }", "mqtt = { broker = 'mosquitto', topics = ['t'] }"),
+        ("mqtt = { broker = 'mosquitto', topics = ['t'], share = 's' }",
+         "mqtt = { broker = 'mosquitto', topics = ['t'], share = 'other' }"),
+        ("mqtt = { broker = 'mosquitto', topics = ['t'], share = 's' }",
+         "mqtt = { broker = 'mosquitto', topics = ['#'], share = 's' }"),
+        ("redis = { broker = 'redis', streams = ['s'] }", "redis = { broker = 'redis', streams = ['s'] }"),
+        ("redis = { broker = 'redis', streams = ['s'], group = 'g' }",
+         "redis = { broker = 'redis', streams = ['t'], group = 'g' }"),
+        ("redis = { broker = 'redis', streams = ['s'], group = 'g' }",
+         "redis = { broker = 'redis-7', streams = ['s'], group = 'g' }"),
     ],
 )  # fmt: skip
 def test_two_routes_that_do_not(tmp_path: Path, one: str, other: str) -> None:
@@ -87,6 +105,43 @@ def test_two_routes_of_one_group(tmp_path: Path, one: str, other: str, what: str
     assert told(tmp_path, f"kafka = {{ broker = 'kafka', {one} }}", f"kafka = {{ broker = 'kafka', {other} }}")[0] == [
         f"  shares     {what} and group {group} with route b: each record goes to one of them; {COPY}, "
         "or each route a group"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "streams"),
+    [
+        ("streams = ['s'], group = 'g'", "streams = ['s'], group = 'g', consumer = 'two'", "stream s"),
+        ("streams = ['s', 't', 'u'], group = 'g'", "streams = ['u', 't'], group = 'g', consumer = 'c'", "streams t, u"),
+        ("streams = ['s'], consumer = 'c'", "streams = ['s'], group = 'fedbridge.fedbridge.a'", "stream s"),
+    ],
+)
+def test_two_routes_of_one_redis_group(tmp_path: Path, one: str, other: str, streams: str) -> None:
+    group = "g" if "'g'" in one else "fedbridge.fedbridge.a"
+    assert told(tmp_path, f"redis = {{ broker = 'redis', {one} }}", f"redis = {{ broker = 'redis', {other} }}") == [
+        [
+            f"  shares     {streams} and group {group} with route {name}: each entry goes to one of them; {COPY}, "
+            "or each route a group"
+        ]
+        for name in "ba"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "topics"),
+    [("['t']", "['t']", "topic filter t"), ("['t/#', 'u', 'v']", "['v', 't/+', 't/#']", "topic filters t/#, v")],
+)
+def test_two_routes_of_one_mqtt_share(tmp_path: Path, one: str, other: str, topics: str) -> None:
+    assert told(
+        tmp_path,
+        f"mqtt = {{ broker = 'mosquitto', share = 's', topics = {one} }}",
+        f"mqtt = {{ broker = 'mosquitto-again', share = 's', topics = {other} }}",
+    ) == [
+        [
+            f"  shares     {topics} and share s with route {name}: each message goes to one of them; {COPY}, "
+            "or each route a share"
+        ]
+        for name in "ba"
     ]
 
 

@@ -116,3 +116,27 @@ def test_from_rabbitmq_to_rabbitmq(tmp_path: Path) -> None:
     assert facts(told, "unroutable") == [
         "drop: a message that the exchange has no binding for is acknowledged, counted and LOST"
     ]
+
+
+def test_filter_and_rules_are_said_in_the_order_in_which_they_work(tmp_path: Path) -> None:
+    told = lines(
+        tmp_path,
+        "from.amqp.queue = 'q'\nto.kafka.topic = 't'\nfilter = '''headers.region ==\n  \"eu\"'''\n"
+        "map.set = { key = '{message_id}', priority = 5 }\nmap.default = { type = 'x' }\n"
+        "map.remove = ['header.x-*', 'reply_to']\nmap.rename = { 'header.a' = 'type', 'header.b-*' = 'header.*' }\n",
+    )
+    assert "  to         kafka: topic t (must exist), the message's own key, at main (kafka://a:9092,b:9092)" in told
+    assert facts(told, "filter    ") == [
+        'headers.region == "eu": where this is false the message is acknowledged, counted as filtered, not relayed',
+        "for a message without headers and JSON members it fails (there is no 'region'): as on_error says",
+    ]
+    assert facts(told, "map       ") == [
+        "renames header.a to type; renames header.b-* to header.*; removes header.x-*, reply_to; "
+        "gives where it is missing type; sets key, priority"
+    ]
+    assert facts(told, "order     ") == [f"kafka: kept per key; without a key only within a partition; {OVERTAKEN}"]
+
+
+def test_a_key_that_rules_remove_is_none(tmp_path: Path) -> None:
+    told = lines(tmp_path, "from.kafka.topics = ['q']\nto.kafka.topic = 't'\nmap.remove = ['key']\n")
+    assert "  to         kafka: topic t (must exist), no key, at main (kafka://a:9092,b:9092)" in told

@@ -129,9 +129,9 @@ def test_a_broker_that_is_wrong(tmp_path: Path, broker: str, told: str) -> None:
         ("from.amqp = { queue = 'q', declare = true, durable = false, arguments.x-queue-type = 'quorum' }",
          ["FILE:6:71: routes.x.from.amqp.arguments.x-queue-type: a quorum queue is always durable; leave out durable"]),
         ("source.amqp = { queue = 'q' }\nfrom.amqp = { queue = 'q' }", ["FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry, filter, map)"]),
         ("source.amqp = { queue = 'q' }", ["FILE:5:9: routes.x: needs from", "FILE:6:1: routes.x.source: unknown key "
-         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry)"]),
+         "(known are enabled, from, to, window, on_error, unroutable, trust, max_hops, retry, filter, map)"]),
         ("", ["FILE:5:9: routes.x: needs from"]),
     ],
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """Positions of keys in TOML."""
 
+import json
 import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config.positions import index
+from config.positions import Position, Text, index, inside
 
 DOCUMENT = """\
 title = "x"
@@ -72,3 +73,37 @@ def test_what_is_there_twice() -> None:
 @given(st.text(st.sampled_from("[]{}=.,\"'#\n ab1\\u") | st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_no_text_upsets_it(text: str) -> None:
     index(text)
+
+
+def basic(text: str) -> str:
+    return json.dumps(text).replace("\x7f", "\\u007f") if text.isascii() else json.dumps(text, ensure_ascii=False)
+
+
+@given(st.text(st.sampled_from("aab\n\t\"\\é😀' ") | st.characters(exclude_categories=["Cs", "Cc"]), max_size=8))
+@example("xxab")
+@example("\n\"a'")
+def test_every_character_of_a_text_is_found_where_it_is_written(text: str) -> None:
+    """What is written up to the place that was found stands for what is before the character."""
+    text = text.replace("$", "")
+    ways = [basic(text), '"""\n' + basic(text)[1:-1].replace("\\n", "\n") + '"""']
+    ways.append(f'"""{basic(text)[1:-1]}"""'.replace("a", "\\\n \n  a"))
+    if not {"\n", "'"} & set(text):
+        ways.append(f"'{text}'")
+    for raw in ways:
+        document = f"x = 1\na.b = [{raw}] # é"
+        assert tomllib.loads(document)["a"]["b"] == [text]
+        written = index(document).texts["a", "b", 0]
+        assert written == Text(Position(2, 8), raw)
+        lines = document.split("\n")
+        closing = raw[:3] if raw[:3] == '"""' else raw[0]
+        for offset in range(len(text) + 1):
+            place = inside(written, offset)
+            assert place is not None
+            *whole, last = lines[1 : place.line]
+            assert last[place.column - 1 :] != "\\", "a line that goes on is no character"
+            before = "\n".join([*whole, last[: place.column - 1]])
+            assert tomllib.loads(f"{before}{closing}]")["a"]["b"] == [text[:offset]]
+
+
+def test_of_a_text_with_references_no_place_is_told() -> None:
+    assert inside(Text(Position(1, 1), "'a$$b'"), 1) is None

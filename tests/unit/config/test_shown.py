@@ -37,6 +37,10 @@ ROUTES = {
     "streams": 'from.redis = { streams = ["s"], start = "$", claim_idle = "90s" }\n'
     'to.mqtt = [{ name = "a", topic = "t" }, { name = "b", topic = "u", retain = false, qos = 0 }]',
     "session": 'from.mqtt = { topics = ["a"], client_id = "c", share = "s" }\nto.mqtt = { topic = "t" }',
+    "rules": 'from.kafka = { topics = ["t"] }\nto.redis = { stream = "s" }\n'
+    'filter = "headers.a == \'$x\' && \\"b\\" in headers"\n'
+    'map.set = { "header.a" = true, "header.b.c" = 1.5, "header.d" = 7, key = "{topic:x}$${{y}}" }\n'
+    'map.rename = { "header.e-*" = "header.*", "header.f" = "key" }\nmap.remove = ["header.g*", "type"]',
     "consumer": 'from.redis = { streams = ["s"], group = "g", consumer = "c", no_body = "empty" }\n'
     'to.redis = { stream = "t" }',
 }

@@ -1,0 +1,69 @@
+"""What `fedbridge check` says of routes that bring messages back."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.cycles import cycles
+from config import load
+from tests.command import fedbridge
+
+BROKERS = """
+[brokers.rabbit]
+url = "amqp://localhost"
+[brokers.kafka]
+url = "kafka://a"
+[brokers.mosquitto]
+url = "mqtt://m"
+[brokers.redis]
+url = "redis://r"
+"""
+OUT = "from.amqp = { exchange = 'e', exchange_type = 'fanout' }\nto.kafka = { topic = 't' }\n"
+BACK = "from.kafka = { topics = ['t'] }\nto.amqp = { exchange = 'e' }\n"
+
+
+def told(tmp_path: Path, **routes: str) -> dict[str, list[str]]:
+    """What is said of each route of which something is."""
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(BROKERS + "".join(f"[routes.{name}]\n{route}" for name, route in routes.items()))
+    settings = load(file, {}, tmp_path / "no-secrets")
+    return {name: lines for name in routes if (lines := list(cycles(name, settings)))}
+
+
+def line(way: str) -> list[str]:
+    return [f"  cycle      by {way} a message may come back: the loop guard (fedbridge-path) sends it round once"]
+
+
+def test_two_routes_that_face_each_other(tmp_path: Path) -> None:
+    assert told(tmp_path, out=OUT, back=BACK) == {"out": line("back"), "back": line("out")}
+
+
+def test_a_ring_of_three_and_a_route_beside_it(tmp_path: Path) -> None:
+    found = told(
+        tmp_path,
+        a="from.mqtt = { topics = ['s/#'] }\nto.redis = { stream = 'x' }\n",
+        b="from.redis = { streams = ['x'] }\nto.kafka = { topic = 't' }\n",
+        c="from.kafka = { topics = ['t'] }\nto.mqtt = { topic = 's/{header.place:here}' }\n",
+        beside="from.kafka = { topics = ['t'] }\nto.mqtt = { topic = 'elsewhere' }\n",
+    )
+    assert found == {"a": line("b, then c"), "b": line("c, then a"), "c": line("a, then b")}
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        BACK.replace("'e'", "'other'"),
+        BACK.replace("['t']", "['u']"),
+        "enabled = false\n" + BACK,
+    ],
+)
+def test_routes_that_do_not_bring_anything_back(tmp_path: Path, back: str) -> None:
+    assert told(tmp_path, out=OUT, back=back) == {}
+
+
+def test_it_is_told_by_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "fedbridge.toml"
+    file.write_text(f"{BROKERS}[routes.out]\n{OUT}[routes.back]\n{BACK}")
+    code, text, _ = fedbridge("check", "-c", str(file))
+    assert code == 0
+    assert line("back")[0] in text.splitlines()
