@@ -88,12 +88,14 @@ def long_way(message: Message) -> bytes:
     others: list[_Pair] = []
     for name, value in cast("dict[str, Any]", message.properties).items():
         parts += _property(name, value, others)
-    headers: list[_Pair] = []
+    origin: list[_Pair] = []
     if message.exchange is not None:
-        headers += (_crossing(EXCHANGE, "string", message.exchange), _crossing(ROUTING_KEY, "string", message.address))
+        origin = [_crossing(EXCHANGE, "string", message.exchange), _crossing(ROUTING_KEY, "string", message.address)]
+    key: list[_Pair] = []
     if message.key is not None:
         name, kind, raw = _crossing(KEY, "string", message.key)
-        others.append((name, "bytes" if kind == ESCAPED else kind, raw))
+        key = [(name, "bytes" if kind == ESCAPED else kind, raw)]
+    headers: list[_Pair] = []
     natives: set[int] = set()
     for name, kind, value in message.headers:
         native = _native(name, kind, value, natives)
@@ -102,8 +104,10 @@ def long_way(message: Message) -> bytes:
         else:
             parts.append(native)
     try:
-        mark = mark_of(headers, DIALECT, {name: kind for name, kind, _ in others if kind != "string"})
-        parts += [_user(name, _text(kind, value)) for name, kind, value in (*others, *headers)]
+        mark = mark_of(
+            [*origin, *headers], DIALECT, {name: kind for name, kind, _ in (*others, *key) if kind != "string"}
+        )
+        parts += [_user(name, _text(kind, value)) for name, kind, value in (*others, *origin, *key, *headers)]
     except RecursionError:
         raise Unmappable("a header is nested too deep to be written as JSON", "too_deep") from None
     if mark is not None:

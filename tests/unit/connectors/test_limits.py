@@ -86,20 +86,21 @@ def test_tables_too_deep_in_what_rabbitmq_gives_are_undecodable(levels: int) -> 
 
 @pytest.mark.parametrize("count", [MAX_HEADERS, MAX_HEADERS + 1])
 def test_more_headers_than_anybody_has(count: int) -> None:
-    many = [(f"h{number}", "void", None) for number in range(count)]
+    many: list[Header] = [(f"h{number}", "void", None) for number in range(count)]
     found = decode(raw(b"".join(bytes((len(name),)) + name.encode() + b"V" for name, _, _ in many)), "u")
+    repeats: list[Header] = [("a", "void", None)] * count
     repeated: Header = ("a", "array", (("void", None),) * count)
     if count > MAX_HEADERS:
         assert isinstance(found, Undecodable)
         assert found.reason == "too_many_headers"
         assert reason(lambda: CARRIERS["amqp"](message(repeated))) == "too_large"
-        assert reason(lambda: CARRIERS["amqp"](message(*[("a", "void", None)] * count))) == "too_large"
+        assert reason(lambda: CARRIERS["amqp"](message(*repeats))) == "too_large"
     else:
         assert isinstance(found, Message)
         assert len(CARRIERS["amqp"](message(repeated)).headers) == 1
-        assert len(CARRIERS["amqp"](message(*[("a", "void", None)] * count)).headers) == count
+        assert len(CARRIERS["amqp"](message(*repeats)).headers) == count
     for name in ("kafka", "redis"):
-        assert list(CARRIERS[name](message(*many)).headers) == many  # type: ignore[arg-type]
+        assert list(CARRIERS[name](message(*many)).headers) == many
 
 
 def test_more_bytes_than_fit() -> None:

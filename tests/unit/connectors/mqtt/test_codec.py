@@ -251,7 +251,8 @@ def test_a_property_that_mqtt_has_no_text_for_is_a_user_property_in_base64(name:
 
 
 def test_an_exchange_or_a_routing_key_that_mqtt_has_no_text_for_is_in_base64() -> None:
-    found = read(Message(b"", "u", "\udcff", "e\t")).UserProperty
+    found = read(Message(b"", "u", "\udcff", "e\t", b"k")).UserProperty
+    assert found.pop(2) == ("kafka-key", "k")
     assert found[:2] == [("amqp-exchange", "ZQk="), ("amqp-routing-key", "_w==")]
     assert found[2] == ("fedbridge-types", '{"amqp-exchange":"string64","amqp-routing-key":"string64"}')
 
