@@ -46,7 +46,7 @@ def read(path: FilePath) -> list[Document]:
     problems: list[Problem] = []
     for file in _files(path):
         try:
-            documents.append(_document(file))
+            documents.append(read_file(file))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -95,7 +95,8 @@ def _files(path: FilePath) -> list[FilePath]:
     return [path]
 
 
-def _document(path: FilePath) -> Document:
+def read_file(path: FilePath) -> Document:
+    """Read one file; raises ConfigError: not there, not readable, not UTF-8, not TOML, a key that is there twice."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:
