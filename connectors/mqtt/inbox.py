@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from connectors.mqtt.packets import Publish
 from connectors.mqtt.tap import PacketTap
+
+_COST: Final = 256  # bytes that a short message takes beside its own: a tuple and three objects
 
 
 class Reader(Protocol):
@@ -21,8 +23,13 @@ class Inbox:
     """Takes what the tap diverts, counts it from 1, and stops reading where that is more than the window.
 
     `messages` and `size` (bytes) are the window. What the broker may send unacknowledged is bounded by Receive Maximum,
-    which is no more than `messages`: only QoS 0 goes beyond, and has to wait in the system's buffers or the broker's.
+    which is no more than `messages`. QoS 0 goes beyond, and so does Mosquitto 2.0.11 (its issue 2301: for each
+    acknowledgement it sends a whole Receive Maximum more): that has to wait in the system's buffers or the broker's.
     Counting is by chunk read, which overshoots by at most one chunk and keeps nothing per message.
+
+    What was settled counts as taken until it is `gone`: a broker that has not read its acknowledgements may give it
+    again, and the window bounds how much. The word that it is gone may come behind messages. While it is what is waited
+    for, reading goes on as long as `size` allows; where it does not, messages are given all the same.
     """
 
     def __init__(self, session: Reader, messages: int, size: int) -> None:
@@ -33,6 +40,7 @@ class Inbox:
         self._acks: list[bytes] = []  # of what was taken and is not settled
         self._taken = 0
         self._settled = 0
+        self._gone = 0
         self._unsettled = 0  # bytes
         self._chunks: deque[tuple[int, int]] = deque()  # the number of its last message, and its bytes
         self._overruns = False
@@ -47,7 +55,15 @@ class Inbox:
     @property
     def full(self) -> bool:
         """Whether nothing more is read until something is settled."""
-        return self._unsettled >= self._size or self._taken - self._settled + len(self._ready) > self._messages
+        beyond = self._taken - self._settled + len(self._ready) - self._messages
+        if beyond <= 0 or not self._held:
+            return self._unsettled >= self._size or beyond > 0
+        return self._unsettled + beyond * _COST >= self._size
+
+    @property
+    def _held(self) -> bool:
+        """Whether nothing is given until something is gone."""
+        return self._taken - self._gone >= self._messages
 
     @property
     def read_ahead(self) -> int:
@@ -70,12 +86,14 @@ class Inbox:
 
     def take(self, limit: int) -> tuple[list[Publish], int]:
         """Give up to `limit` packets, and the number of the first: no more than the window has room for."""
-        limit = min(limit, self._messages - len(self._acks))
+        counted = self._settled if self._held and self.full else self._gone
+        limit = min(limit, self._messages - (self._taken - counted))
         batch = self._ready[:limit] if limit > 0 else []
         del self._ready[: len(batch)]
         first = self._taken + 1
         self._taken += len(batch)
         self._acks += [packet.ack for packet in batch]
+        self._regulate()
         return batch, first
 
     def settle(self, number: int) -> bytes:
@@ -89,6 +107,11 @@ class Inbox:
             self._unsettled -= chunks.popleft()[1]
         self._regulate()
         return block
+
+    def forget(self, number: int) -> None:
+        """Everything up to this number is gone for good."""
+        self._gone = number
+        self._regulate()
 
     @contextmanager
     def overrun(self) -> Iterator[None]:

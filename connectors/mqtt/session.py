@@ -139,8 +139,12 @@ class Session:
 
         It handles a client's packets one after the other, and so answers a PINGREQ last.
         """
-        pongs = self._client.ping()
+        pongs = self.mark()
         await self._until(lambda: self.tap.pongs >= pongs, doing)
+
+    def mark(self) -> int:
+        """Write a PINGREQ, and give how many PINGRESPs there will have been when its own has come."""
+        return self._client.ping()
 
     def write(self, packets: bytes) -> None:
         """Queue whole packets to be written; nothing happens when the session is lost."""

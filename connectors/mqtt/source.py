@@ -18,6 +18,7 @@ from config.mqtt import MqttSourceSettings
 from connectors.mqtt import reasons
 from connectors.mqtt.connection import connected, identity_of
 from connectors.mqtt.decoder import Decoder
+from connectors.mqtt.fence import Fence
 from connectors.mqtt.inbox import Inbox
 from connectors.mqtt.past import Past
 from connectors.mqtt.session import Session
@@ -25,6 +26,7 @@ from connectors.mqtt.terms import MOST, Terms
 
 _NUMBER_BITS: Final = 64
 _IF_NEW: Final = 1  # Retain Handling: retained messages only for a subscription that is new (section 3.8.3.1)
+_FENCES: Final = 4  # to a window: the relay takes a window in four parts
 _COST: Final = (
     "The broker refuses MQTT 5, so it is MQTT 3.1.1: messages come without their properties, retained ones come again "
     "whenever the bridge starts, and the broker does not tell of a second client of this id."
@@ -83,6 +85,8 @@ class MqttSource:
         self._base = epoch << _NUMBER_BITS
         self._decoder = Decoder(f"mqtt:{epoch:016x}-", trail, properties=session.version >= 5)
         self._inbox = Inbox(session, place.messages, place.size)
+        self._fence = Fence(session, max(1, place.messages // _FENCES))
+        self._settled = 0
         self._prefix = Prefix(self._base + 1)
         self._subscribed = False
         self._wake = asyncio.Event()
@@ -165,9 +169,11 @@ class MqttSource:
         reached = self._prefix.add(own)
         if reached is None:
             return
-        acks = self._inbox.settle(reached - base)
+        self._settled = reached - base
+        acks = self._inbox.settle(self._settled)
         if acks:
             self._session.write(acks)
+        self._let_go()
         self._wake.set()
 
     async def flush(self) -> None:
@@ -196,7 +202,15 @@ class MqttSource:
 
     def _stirred(self) -> None:
         self._inbox.collect()
+        self._let_go()
         self._wake.set()
+
+    def _let_go(self) -> None:
+        """Have the inbox know what does not come again: all that is settled, where nothing does."""
+        if not self.redelivers:
+            self._inbox.forget(self._settled)
+        elif self._session.loss is None and self._fence.see_to(self._settled):
+            self._inbox.forget(self._fence.passed)
 
 
 def _lasting(session: Session, expiry: int, past: Past) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -482,6 +482,70 @@ async def test_acknowledgements_go_out_in_the_order_of_receipt_and_only_for_the_
         settle(source, again)
         await source.flush()
         assert order == [7, 3, 9, 1, 7]
+
+
+async def test_no_more_than_the_window_is_given_before_the_broker_has_surely_read_what_was_acknowledged() -> None:
+    acknowledged, answer = asyncio.Event(), asyncio.Event()
+
+    async def broker(peer: Peer) -> None:
+        await peer.accepts()
+        await peer.grants(1)
+        await peer.gives(*(mqtt.publish("a", b"%d" % mid, mid) for mid in range(1, 21)))  # above Receive Maximum
+        for kind in [mqtt.PUBACK] * 2 + [mqtt.PINGREQ] + [mqtt.PUBACK] * 6:
+            await peer.packet(kind)
+        acknowledged.set()
+        await answer.wait()
+        await peer.gives(mqtt.packet(mqtt.PINGRESP, b""))
+        await peer.packet(mqtt.PINGREQ)  # behind the other six
+
+    async with playing(broker) as url, Topics(url, "t").source(messages=8) as source:
+        first = await take(source, 8)
+        settle(source, first[:2])
+        settle(source, first[2:])
+        await acknowledged.wait()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await source.receive(20)
+        answer.set()
+        assert bodies(await source.receive(20)) == [b"9", b"10"]
+
+
+async def test_a_connection_that_breaks_repeats_no_more_than_the_window(broker_files: Files, unique: str) -> None:
+    """Mosquitto 2.0.11 sends all that waits once it reads acknowledgements, and may never read the last of them."""
+    every = numbered(20_000)
+    with mosquitto(broker_files) as server:
+        topics = Topics(server.url, unique)
+        async with topics.source():
+            pass
+        await asyncio.to_thread(fill, topics, every)
+        relayed = await cut(topics, after=3000)
+        left = await asyncio.to_thread(topics.left)
+    assert left == every[len(every) - len(left) :]
+    repeated = len(left) + len(relayed) - len(every)
+    print(f"{repeated} of {len(relayed)} come again")
+    assert 0 <= repeated <= 100
+
+
+async def cut(topics: Topics, after: int) -> list[bytes | None]:
+    """Relay with a window of 100, and break the connection off behind so many messages."""
+    relayed: list[bytes | None] = []
+    with pytest.raises(Disconnected, match="cut"):  # noqa: PT012 - the loss ends the context
+        async with topics.source(messages=100) as source:
+            assert isinstance(source, MqttSource)
+            while len(relayed) < after:
+                found = await source.receive(25)
+                settle(source, found)
+                relayed += bodies(found)
+            source._session.drop()
+            source._session.lose(Disconnected("cut"))
+            await asyncio.Event().wait()
+    return relayed
+
+
+def fill(topics: Topics, bodies: Sequence[bytes]) -> None:
+    """Publish many messages; blocks."""
+    with mqtt.Session(topics.url, f"{topics.name}-writer", clean=True) as session:
+        session.publish(mqtt.publish(f"{topics.name}/t", body, 1 + mid) for mid, body in enumerate(bodies))
 
 
 async def test_a_shared_subscription_that_a_broker_has_not_is_a_fault() -> None:

@@ -31,8 +31,7 @@ def test_a_session_keeps_what_is_published_and_what_is_in_hand(tmp_path: Path) -
     assert facts(text, "delivery") == ["at least once: acknowledged at mosquitto only after main confirmed"]
     assert facts(text, "duplicates") == [
         "at most window.messages (4000) after a crash or lost connection; what the broker gives again has a new "
-        "fedbridge-uid, and Mosquitto gives more than that: it does not read the last acknowledgements of a connection "
-        "that broke"
+        "fedbridge-uid; Mosquitto 2.0.11 may give more again where more waits there than fits window.bytes"
     ]
     assert facts(text, "session") == [
         "kept by the broker for 2h while the bridge is away, with what is published meanwhile; after that, or if the "

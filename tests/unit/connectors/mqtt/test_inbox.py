@@ -85,9 +85,42 @@ def test_no_more_are_given_than_the_window_of_messages_and_no_more_read_than_it_
     assert not stub.reading, "at QoS 0 it may"
     assert [made.take(3)[0], made.take(3)[0], made.take(3)[0]] == [packets(1, 3), packets(4, 1), []]
     made.settle(2)
+    assert made.take(3) == ([], 5), "the broker may give again what it has not surely heard of"
+    made.forget(2)
     assert made.take(3) == (packets(5, 2), 5)
     made.settle(6)
+    made.forget(6)
     assert stub.reading
+
+
+def test_while_nothing_is_given_until_something_is_gone_reading_goes_on_within_the_window_of_bytes() -> None:
+    made, stub = inbox(messages=4, size=2000)
+    arrive(made, stub, packets(1, 6))
+    made.take(4)
+    assert stub.reading, "the word that they are gone may come behind more messages"
+    made.settle(4)
+    arrive(made, stub, packets(7, 4))
+    assert (made.take(4)[0], stub.reading) == ([], True)
+    made.forget(4)
+    assert made.take(9)[0] == packets(5, 4)
+    arrive(made, stub, packets(11, 4))
+    assert stub.reading
+    arrive(made, stub, packets(15, 4))
+    assert not stub.reading, "short messages take more than their bytes"
+
+
+def test_where_the_window_of_bytes_is_full_messages_are_given_though_none_is_gone() -> None:
+    made, stub = inbox(messages=4, size=5000)
+    arrive(made, stub, packets(1, 4, size=1000))
+    made.take(4)
+    made.settle(4)
+    arrive(made, stub, packets(5, 4, size=1000))
+    assert (made.take(9)[0], stub.reading) == ([], True)
+    arrive(made, stub, packets(9, 1, size=1000))
+    assert not stub.reading
+    assert made.take(9)[0] == packets(5, 4, size=1000)
+    made.settle(8)
+    assert (made.take(9)[0], stub.reading) == ([], True)
 
 
 def test_an_overrun_reads_on_and_drops_what_does_not_fit() -> None:
@@ -113,20 +146,27 @@ def test_an_overrun_that_fits_drops_nothing() -> None:
     assert made.take(100)[0] == packets(1, 5)
 
 
-@given(st.lists(st.tuples(st.integers(0, 8), st.integers(1, 8), st.integers(0, 100)), max_size=30))
-def test_whatever_happens_order_and_counts_hold(steps: list[tuple[int, int, int]]) -> None:
-    """Each step: so many arrive if anybody reads, so many are asked for, and a share of what is out is settled."""
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(1, 8), st.integers(0, 100), st.booleans()), max_size=30))
+def test_whatever_happens_order_and_counts_hold(steps: list[tuple[int, int, int, bool]]) -> None:
+    """Each step: so many arrive if anybody reads, so many are asked for, a share of what is out is settled, and perhaps
+    what was settled before is gone."""
     made, stub = inbox(messages=10, size=150)
-    arrived = given_out = settled = 0
+    arrived = given_out = settled = gone = 0
     acknowledged = b""
-    for count, limit, share in steps:
+    for count, limit, share, forgets in steps:
+        if forgets:
+            gone = settled
+            made.forget(gone)
         if stub.reading:
             arrive(made, stub, packets(arrived + 1, count))
             arrived += count
+        stuck = made.full
         batch, first = made.take(limit)
         assert (batch, first) == (packets(given_out + 1, len(batch)), given_out + 1)
         given_out += len(batch)
         assert given_out - settled <= 10
+        assert given_out - gone <= 10 or stuck or not batch
+        assert stuck or batch or given_out - gone >= 10 or given_out == arrived
         settled += (given_out - settled) * share // 100
         acknowledged += made.settle(settled)
     assert acknowledged == acks(range(1, settled + 1))
