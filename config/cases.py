@@ -107,7 +107,9 @@ class Refused(Table):
 def _expected(value: object) -> str:
     if isinstance(value, str):
         return "<word>"
-    return "<refusal>" if isinstance(value, Refused) or (isinstance(value, dict) and "refused" in value) else "<message>"
+    return (
+        "<refusal>" if isinstance(value, Refused) or (isinstance(value, dict) and "refused" in value) else "<message>"
+    )
 
 
 def _expected_of_all(value: object) -> str:
@@ -211,9 +213,11 @@ def _addressed(message: Mapping[str, Any], kind: Kind, way: str, path: Path) -> 
 
 def _ours(headers: Any, path: Path) -> Iterator[tuple[Path, str]]:
     """Headers that a message has no more once it was read."""
-    named = enumerate(each.get("name") if isinstance(each, dict) else None for each in headers) if isinstance(
-        headers, list
-    ) else ((name, name) for name in _table(headers))
+    named = (
+        enumerate(each.get("name") if isinstance(each, dict) else None for each in headers)
+        if isinstance(headers, list)
+        else ((name, name) for name in _table(headers))
+    )
     for at, name in named:
         if isinstance(name, str) and name.startswith(_RESERVED):
             yield (*path, at), f"headers that begin with {_RESERVED} are the bridge's own; none is left once it is read"

@@ -22,6 +22,11 @@ def inline(value: object) -> str:
     return _value(value)
 
 
+def bare_or_quoted(key: str) -> str:
+    """Write a key."""
+    return _key(key)
+
+
 def _table(path: tuple[str, ...], data: Mapping[str, Any]) -> Iterator[str]:
     inner = {key: value for key, value in data.items() if _is_table(value) or _is_tables(value)}
     for key, value in data.items():
@@ -64,7 +69,9 @@ def _value(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string: JSON's is one, and what cannot be shown is escaped as TOML does."""
+    """A literal string where that spares escapes, else a basic one, with escapes for what cannot be shown."""
+    if text.isprintable() and "'" not in text and ('"' in text or "\\" in text):
+        return f"'{text}'"
     quoted = json.dumps(text, ensure_ascii=False)
     return quoted if quoted.isprintable() else "".join(map(_shown, quoted))
 

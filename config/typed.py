@@ -1,9 +1,9 @@
-"""Typed values in TOML, which has fewer types than messages: reading and writing them. Pure.
+"""Typed values in TOML, which has fewer types than messages: reading them; `config.written` writes them. Pure.
 
     "text"  true  7  1.5                               string, bool, i64, f64
     { type = "u8", value = 7 }                         any type
     { base64 = "/w==" }                                in place of text that is not UTF-8, and for bytes
-    { n = 1, repeated = ["a", 2] }                     headers by their names; a list is the values of a name that repeats
+    { n = 1, twice = ["a", 2] }                        headers by their names; a list is the values of one that repeats
     [{ name = "n", type = "u8", value = 7 }, …]        headers in their order
 
 Headers and their values are plain tuples here, as `bridge.message` has them.
@@ -66,9 +66,7 @@ def read_headers(written: Any, report: Report, path: Path = (), depth: int = 0) 
     """Read headers, or what is in a value of type `table`."""
     if isinstance(written, dict):
         found = [
-            (name, *typed)
-            for name, value in written.items()
-            for typed in _repeats(value, report, (*path, name), depth)
+            (name, *typed) for name, value in written.items() for typed in _repeats(value, report, (*path, name), depth)
         ]
         return Headers(tuple(found))
     if isinstance(written, list):
@@ -116,51 +114,59 @@ def _plain(written: Any, report: Report, path: Path) -> tuple[str, Any]:
 
 def _typed(written: Mapping[str, Any], report: Report, path: Path, depth: int) -> tuple[str, Any]:
     kind = written.get("type")
-    if kind is None:
-        if "value" in written:
-            return _plain(written["value"], report, (*path, "value"))
-        report(path, "needs type and value")
+    if kind is None and "value" in written:
+        return _plain(written["value"], report, (*path, "value"))
+    key, wrong = _mistyped(written, depth)
+    if wrong:
+        report((*path, key) if key else path, wrong)
+    if wrong or kind == "void":
         return _UNREAD
+    return str(kind), _of(str(kind), written["value"], report, (*path, "value"), depth)
+
+
+def _mistyped(written: Mapping[str, Any], depth: int) -> tuple[str, str]:
+    """What is wrong with a typed value beside the value itself, and at which key, "" for all of it."""
+    kind = written.get("type")
+    if kind is None:
+        return "", "needs type and value"
     if kind not in TYPES:
         close = difflib.get_close_matches(str(kind), TYPES, 1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        report((*path, "type"), f"is not a type: {', '.join(TYPES)}{hint}")
-        return _UNREAD
+        return "type", f"is not one of {', '.join(TYPES)}" + (f" (did you mean {close[0]}?)" if close else "")
     if kind == "void":
-        if "value" in written:
-            report((*path, "value"), "void has no value")
-        return _UNREAD
+        return ("value", "void has no value") if "value" in written else ("", "")
     if "value" not in written:
-        report(path, f"needs value, of type {kind}")
-        return _UNREAD
-    if depth > _DEEPEST:
-        report(path, "is nested too deep")
-        return _UNREAD
-    return kind, _of(kind, written["value"], report, (*path, "value"), depth)
+        return "", f"needs value, of type {kind}"
+    return "", "is nested too deep" if depth > _DEEPEST else ""
 
 
 def _of(kind: str, written: Any, report: Report, path: Path, depth: int) -> Any:
     """The value of a type; None where that cannot be, which is reported."""
-    match kind:
-        case "string":
-            raw = read_bytes(written, report, path)
-            try:
-                return raw.decode()
-            except UnicodeDecodeError:
-                return raw
-        case "bytes":
-            return read_bytes(written, report, path)
-        case "table":
-            return read_headers(written, report, path, depth + 1).items
-        case "array" if isinstance(written, list):
-            return tuple(_value(each, report, (*path, at), depth + 1) for at, each in enumerate(written))
-        case "bool" if isinstance(written, bool):
-            return written
+    if kind == "bytes":
+        return read_bytes(written, report, path)
+    if kind == "string":
+        return _lenient(read_bytes(written, report, path))
+    if kind == "table":
+        return read_headers(written, report, path, depth + 1).items
+    if kind == "array" and isinstance(written, list):
+        return tuple(_value(each, report, (*path, at), depth + 1) for at, each in enumerate(written))
     try:
         return _SCALARS[kind](kind, written)
     except (KeyError, TypeError, ValueError, OverflowError, InvalidOperation):
-        report(path, f"is not {_WORDS.get(kind, kind)}")
+        report(path, f"is not {_WORDS[kind]}")
         return None
+
+
+def _lenient(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _boolean(kind: str, written: Any) -> bool:
+    if not isinstance(written, bool):
+        raise TypeError(kind)
+    return written
 
 
 def _integer(kind: str, written: Any) -> int:
@@ -177,9 +183,9 @@ def _float(kind: str, written: Any) -> float:
     return float(written) if kind == "f64" else float(struct.unpack(">f", struct.pack(">f", written))[0])
 
 
-def _decimal(_kind: str, written: Any) -> Decimal:
+def _decimal(kind: str, written: Any) -> Decimal:
     if not isinstance(written, str):
-        raise TypeError(_kind)
+        raise TypeError(kind)
     return Decimal(written)
 
 
@@ -195,6 +201,7 @@ def _moment(kind: str, written: Any) -> int:
 
 
 _SCALARS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "bool": _boolean,
     **dict.fromkeys(_BITS, _integer),
     "f32": _float,
     "f64": _float,
@@ -221,56 +228,3 @@ def _only(table: Mapping[str, Any], known: Sequence[str], report: Report, path: 
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
             report((*path, key), f"unknown key ({hint})")
-
-
-def written_bytes(raw: bytes) -> Any:
-    """Write bytes as `read_bytes` reads them: as text where they are UTF-8."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(raw).decode()}
-
-
-def written_text(text: str) -> Any:
-    """Write text as `read_text` reads it; raises UnicodeEncodeError for what no bytes stand for."""
-    return text if text.isascii() else written_bytes(text.encode("utf-8", "surrogateescape"))
-
-
-def written_value(kind: str, value: Any) -> Any:
-    """Write a value of a type, as short as it can be."""
-    match kind:
-        case "bool" | "i64" | "f64":
-            return value
-        case "string":
-            text = written_text(value) if isinstance(value, str) else written_bytes(value)
-            return text if isinstance(text, str) else {"type": kind, "value": text}
-        case "void":
-            return {"type": kind}
-        case "bytes":
-            return {"type": kind, "value": written_bytes(value)}
-        case "decimal":
-            return {"type": kind, "value": str(value)}
-        case "array":
-            return {"type": kind, "value": [written_value(*each) for each in value]}
-        case "table":
-            return {"type": kind, "value": written_headers(value)}
-        case _:
-            return {"type": kind, "value": value}
-
-
-def written_headers(items: Sequence[tuple[str, str, Any]]) -> Any:
-    """Write headers by their names where that says their order too, else as a list."""
-    names = [name for name, _, _ in items]
-    grouped: dict[str, list[Any]] = {}
-    for name, kind, value in items:
-        grouped.setdefault(name, []).append(written_value(kind, value))
-    in_order = [name for name, values in grouped.items() for _ in values]
-    if names == in_order and all(isinstance(written_text(name), str) for name in grouped):
-        return {name: values[0] if len(values) == 1 else values for name, values in grouped.items()}
-    return [_written_header(*each) for each in items]
-
-
-def _written_header(name: str, kind: str, value: Any) -> dict[str, Any]:
-    written = written_value(kind, value)
-    typed = written if isinstance(written, dict) else {"value": written}
-    return {"name": written_text(name), **typed}
