@@ -1,6 +1,7 @@
 """From what a source gave to what a sink is sent: pure, over a batch at a time.
 
-What the route's filter does not want, or its rules cannot map, goes no further (`bridge.filters`, `bridge.rules`).
+What the route's filter does not want, its source's `match` does not describe, or its rules cannot map, goes no further
+(`bridge.filters`, `bridge.addresses`, `bridge.rules`).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +16,13 @@ _FILTERED = Outcome(Verdict.FILTERED, "filter")
 class Rules(NamedTuple):
     """What a route does to its messages: which are wanted, and what they become; None: all of them, and nothing.
 
-    Both raise Unmappable for a message that they have no answer for. A message is judged as it came.
+    `wanted` and `changed` raise Unmappable for a message that they have no answer for. A message is judged as it came.
     """
 
     wanted: Callable[[Message], bool] | None = None
     changed: Callable[[Message], Message] | None = None
+    mismatch: Callable[[str], str] | None = None
+    """Says what is wrong with an address, "" where nothing is."""
 
 
 NO_RULES = Rules()
@@ -37,9 +40,9 @@ class Refusal(NamedTuple):
 
 
 def map_batch(deliveries: Sequence[Delivery], rules: Rules = NO_RULES) -> tuple[list[Message], list[Refusal]]:
-    """Map a batch: one message for each delivery, by position, and the refusals of those that have none.
+    """Map a batch: one message for each delivery, by position, and the refusals of those that are not to be sent.
 
-    The message of a refused position is a stand-in that is never sent; it keeps what is known for the log.
+    The message of a refused position is never sent; it keeps what is known for the log.
     """
     messages: list[Message] = []
     refusals: list[Refusal] = []
@@ -56,7 +59,7 @@ def map_batch(deliveries: Sequence[Delivery], rules: Rules = NO_RULES) -> tuple[
 
 def _apply(rules: Rules, messages: list[Message], refusals: list[Refusal]) -> None:
     """Map the messages in place, but for those that are refused already, and add the refusals, in order."""
-    wanted, changed = rules
+    wanted, changed, mismatch = rules
     refused = {position for position, _ in refusals}
     for position, message in enumerate(messages):
         if position in refused:
@@ -64,6 +67,8 @@ def _apply(rules: Rules, messages: list[Message], refusals: list[Refusal]) -> No
         try:
             if wanted is not None and not wanted(message):
                 refusals.append(Refusal(position, _FILTERED))
+            elif mismatch is not None and (text := mismatch(message.address)):
+                refusals.append(Refusal(position, Outcome(Verdict.REJECTED, "no_match", text)))
             elif changed is not None:
                 messages[position] = changed(message)
         except Unmappable as error:

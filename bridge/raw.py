@@ -7,7 +7,7 @@ nobody has touched goes on as it came, from one to the other too, and is never t
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, Protocol, TypeAlias, overload
 
-from bridge.message import Header
+from bridge.message import Header, Message
 
 Pairs: TypeAlias = list[tuple[str, bytes | None]]
 """Names that may repeat, as `bridge.names` has them, with bytes or null, in order; also Kafka's record headers."""
@@ -44,7 +44,8 @@ class RawProperties(Mapping[str, Any]):
         self._given = given
         self._read: dict[str, Any] | None = None
 
-    def _all(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Give them as a dict, which is not to be written to: what looks at many of them does so faster."""
         if self._read is None:
             self._read = self._reader.properties(self._given)
             if self.timestamp is not None:
@@ -52,35 +53,35 @@ class RawProperties(Mapping[str, Any]):
         return self._read
 
     def __getitem__(self, name: str) -> Any:
-        return self._all()[name]
+        return self.read()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
+        return iter(self.read())
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self.read())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._all()
+        return name in self.read()
 
     def get(self, name: str, default: Any = None) -> Any:
         """As of any mapping, and so are the others; they are here because a mapping's own are slow."""
-        return self._all().get(name, default)
+        return self.read().get(name, default)
 
     def keys(self) -> KeysView[str]:
         """As of any mapping."""
-        return self._all().keys()
+        return self.read().keys()
 
     def items(self) -> ItemsView[str, Any]:
         """As of any mapping."""
-        return self._all().items()
+        return self.read().items()
 
     def values(self) -> ValuesView[Any]:
         """As of any mapping."""
-        return self._all().values()
+        return self.read().values()
 
     def __repr__(self) -> str:
-        return repr(self._all())
+        return repr(self.read())
 
 
 class RawHeaders(Sequence[Header]):
@@ -131,3 +132,9 @@ class RawHeaders(Sequence[Header]):
 
     def __repr__(self) -> str:
         return repr(self._all())
+
+
+def properties_of(message: Message) -> dict[str, Any]:
+    """Give the properties of a message as a dict, for what looks at many of them; it is not to be written to."""
+    properties: Any = message.properties
+    return properties.read() if type(properties) is RawProperties else properties

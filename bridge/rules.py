@@ -13,7 +13,7 @@ from bridge.message import Header, Message, Properties, Type, Value
 from bridge.templates import lacking, render_bytes, render_text
 from bridge.values import text_of
 from config.mapping import NUMBERS, RESERVED, Given, MapSettings, Part, number, whole
-from config.templates import Template
+from config.templates import Bond, Template
 
 Rule: TypeAlias = Callable[[Message], Message]
 """Gives the message that is relayed instead of one; raises Unmappable where there is none."""
@@ -26,8 +26,8 @@ _INTEGERS: Final = frozenset(("i8", "u8", "i16", "u16", "i32", "u32", "i64", "u6
 _BAD_VALUE: Final = "bad_value"
 
 
-def compile_rules(settings: MapSettings) -> Rule | None:
-    """Compile the rules of a route, None if it has none.
+def compile_rules(settings: MapSettings, bond: Bond | None = None) -> Rule | None:
+    """Compile the rules of a route, None if it has none; `bond` is what its templates are told of it.
 
     The function raises Unmappable: missing_field for a template of `set` whose field the message lacks, bad_value for
     what a property cannot hold, or a new name that is the bridge's own.
@@ -38,9 +38,9 @@ def compile_rules(settings: MapSettings) -> Rule | None:
     if settings.remove:
         made.append(_remover([Part.parse(name) for name in settings.remove]))
     if settings.default:
-        made.append(_giver(settings.default, only_missing=True))
+        made.append(_giver(settings.default, bond, only_missing=True))
     if settings.set:
-        made.append(_giver(settings.set, only_missing=False))
+        made.append(_giver(settings.set, bond, only_missing=False))
     if not made:
         return None
     first, *others = made
@@ -233,8 +233,8 @@ class _Gift(NamedTuple):
     template: Template | None
 
 
-def _giver(given: dict[str, Given], *, only_missing: bool) -> Rule:
-    gifts = [_gift(Part.parse(name), value) for name, value in given.items()]
+def _giver(given: dict[str, Given], bond: Bond | None, *, only_missing: bool) -> Rule:
+    gifts = [_gift(Part.parse(name), value, bond) for name, value in given.items()]
     of_headers = any(gift.part.kind == "header" for gift in gifts)
 
     def apply(message: Message) -> Message:
@@ -249,13 +249,15 @@ def _giver(given: dict[str, Given], *, only_missing: bool) -> Rule:
     return apply
 
 
-def _gift(part: Part, given: Given) -> _Gift:
+def _gift(part: Part, given: Given, bond: Bond | None) -> _Gift:
     if not isinstance(given, str):
         value: Any = given
         if part.kind == "header":
             value = ("bool" if isinstance(given, bool) else "i64" if isinstance(given, int) else "f64", given)
         return _Gift(part, lambda _: value, None)
     template = Template.parse(given)
+    if bond is not None:
+        template = template.bound(bond)
     if part.kind == "key":
         return _Gift(part, render_bytes(template), template)
     text = render_text(template)

@@ -1,11 +1,15 @@
-"""Templates compiled into functions of a message; on the hot path, so each does only what its template needs."""
+"""Templates compiled into functions of a message; on the hot path, so each does only what its template needs.
 
-from collections.abc import Callable
+A template that is made of the address alone is worked out once for each address.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from bridge.addresses import guarded, matching, remembering, segments, within
 from bridge.message import Message
 from bridge.values import rfc3339, text_of
-from config.templates import Template, TemplateField
+from config.templates import Bond, Template, TemplateField
 
 Text = Callable[[Message], str | None]
 """Gives a text from a message, or None when the message lacks what it is made of."""
@@ -20,14 +24,24 @@ def render_text(template: Template) -> Text:
     """Compile a template; the function gives None when a field without a default is missing, and never raises.
 
     A key or header that is not UTF-8 comes with surrogate escapes. A void header counts as missing; of a header that is
-    there several times the first counts.
+    there several times the first counts. Segments of the address are escaped as the target's kind demands; an address
+    that the source's `match` does not match has none.
     """
-    parts = template.parts
-    if not template.fields:
+    fields, bond = template.fields, template.bond
+    if bond is None or not any(field.of_address for field in fields):
+        return _joined(template.parts, bond)
+    render = _joined(template.parts, bond)
+    if isinstance(first := template.parts[0], TemplateField) and first.of_address:
+        render = _guarded(render, bond)
+    return _by_address(render) if all(field.of_address for field in fields) else render
+
+
+def _joined(parts: Sequence[str | TemplateField], bond: Bond | None) -> Text:
+    if all(isinstance(part, str) for part in parts):
         return _constant("".join(map(str, parts)))
-    if len(parts) == 1:
-        return _field(template.fields[0])
-    readers = [part if isinstance(part, str) else _field(part) for part in parts]
+    readers = [part if isinstance(part, str) else _field(part, bond) for part in parts]
+    if len(readers) == 1 and not isinstance(readers[0], str):
+        return readers[0]
 
     def render(message: Message) -> str | None:
         texts: list[str] = []
@@ -58,7 +72,7 @@ def render_bytes(template: Template) -> Bytes:
 
 def lacking(template: Template, message: Message) -> str:
     """Say for a person what a message lacks that a template gives nothing without, and what helps."""
-    fields = [field for field in template.fields if _field(field)(message) is None]
+    fields = [field for field in template.fields if _field(field, template.bond)(message) is None]
     names = " and ".join(f"{{{field}}}" for field in fields)
     return f"the message lacks {names}, which {template.text!r} needs; a default helps, as in {{{fields[0]}:none}}"
 
@@ -74,7 +88,38 @@ def _key(default: str | None) -> Bytes:
     return lambda message: fallback if message.key is None else message.key
 
 
-def _field(field: TemplateField) -> Text:
+def _guarded(render: Text, bond: Bond) -> Text:
+    """See to it that what begins with a part of the address begins as names of the target's kind may."""
+
+    def render_guarded(message: Message) -> str | None:
+        text = render(message)
+        return None if text is None else guarded(text, bond.target)
+
+    return render_guarded
+
+
+def _by_address(render: Text) -> Text:
+    recall = remembering(lambda address: render(Message(None, "", address)))
+    return lambda message: recall(message.address)
+
+
+def _segments(field: TemplateField, bond: Bond | None) -> Text:
+    if bond is not None and not field.captured:
+        return _by_address(lambda message: within(segments(message.address, bond.source), bond.target))
+    if bond is None or bond.match is None:
+        raise ValueError(f"no template field is named {field}")
+    match = matching(bond.match)
+
+    def read(message: Message) -> str | None:
+        captures = match(message.address)
+        return None if captures is None else within(captures[field.name], bond.target)
+
+    return _by_address(read)
+
+
+def _field(field: TemplateField, bond: Bond | None) -> Text:
+    if field.of_address:
+        return _segments(field, bond)
     read = _reader(field)
     default = field.default
     if default is None:

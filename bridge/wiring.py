@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from bridge.addresses import mismatches
 from bridge.filters import compile_filter
 from bridge.findings import End, Tell
 from bridge.identities import Identities
@@ -16,10 +17,12 @@ from bridge.relay import RelaySettings
 from bridge.rules import compile_rules
 from bridge.supervisor import RoutePlan
 from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.bonds import bound, pattern_of
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings, KafkaSourceSettings
 from config.mqtt import MqttSinkSettings, MqttSourceSettings
 from config.settings import RouteSettings, Settings, SinkSettings, SourceSettings
+from config.templates import Bond
 from config.values import Kind
 
 
@@ -62,20 +65,28 @@ def _plan(settings: Settings, name: str, route: RouteSettings, known: Identities
             route.retry,
             route.on_error,
             route.unroutable,
-            Rules(compile_filter(route.filter), compile_rules(route.map)),
+            _rules(route),
         ),
         _source(settings, route.source.settings, end),
-        {target.name: _sink(settings, target, end) for target in targets},
+        {target.name: _sink(settings, bound(target, route.source.settings), end) for target in targets},
+    )
+
+
+def _rules(route: RouteSettings) -> Rules:
+    source = route.source.settings
+    match = pattern_of(source)
+    return Rules(
+        compile_filter(route.filter),
+        compile_rules(route.map, Bond(source.kind, match, source.kind)),
+        None if match is None else mismatches(match),
     )
 
 
 def rehearsals(settings: Settings, name: str) -> tuple[Rules, dict[str, Rehearse]]:
     """Give what a route does to messages, and by the names of its targets what those would get; no broker is asked."""
     route = settings.routes[name]
-    return (
-        Rules(compile_filter(route.filter), compile_rules(route.map)),
-        {target.name: _rehearsal(settings, target, route.max_hops) for target in route.targets.settings},
-    )
+    targets = [bound(target, route.source.settings) for target in route.targets.settings]
+    return _rules(route), {target.name: _rehearsal(settings, target, route.max_hops) for target in targets}
 
 
 def _rehearsal(settings: Settings, target: SinkSettings, max_hops: int) -> Rehearse:
@@ -126,7 +137,7 @@ def _sink(settings: Settings, target: SinkSettings, end: Callable[[str], Place])
     if isinstance(target, KafkaSinkSettings):
         from connectors import kafka
 
-        return name, partial(kafka.open_sink, broker, target, place)
+        return name, partial(kafka.open_sink, broker, target, place, set())
     if isinstance(target, MqttSinkSettings):
         from connectors import mqtt
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from config.arguments import QUEUE_TYPE, checked, refused
+from config.patterns import pattern_for
 from config.tables import Table
 from config.templates import Template
 from config.values import Kind, Name, Whole
@@ -74,6 +75,9 @@ class AmqpSourceSettings(Table):
         {}, description="Of a queue that is created, such as x-queue-type."
     )
     prefetch: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(None, description="Default: what fits the window.")
+    match: Annotated[str, AfterValidator(pattern_for("amqp"))] | None = Field(
+        None, description="A pattern, as sensors.{site}.{device...}; other routing keys go by on_error."
+    )
 
     @property
     def declares(self) -> bool:

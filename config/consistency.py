@@ -8,20 +8,22 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from config.bonds import TEMPLATES
 from config.brokers import BrokerSettings, choose_broker
 from config.conditions import names_in
 from config.files import read_value
 from config.loops import loop, same_broker
 from config.names import Names
+from config.patterns import Pattern
 from config.positions import Path, dotted
 from config.rivals import End, rivalry
 from config.settings import BridgeSettings, FromTable, SinkSettings, SourceSettings, ToTable
 from config.shape import keys_at
-from config.templates import Template
+from config.templates import Template, misfit
 from config.values import Kind
 
 _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
@@ -32,14 +34,6 @@ _OWN_FIELDS: Mapping[Kind, frozenset[str]] = {
 }
 """The template fields that only messages of some kinds of source have; every other field exists for all."""
 _SOME_FIELDS = frozenset({"routing_key", "exchange", "topic", "stream", "key"})
-
-_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
-    "amqp": ("exchange", "routing_key"),
-    "kafka": ("topic", "key"),
-    "mqtt": ("topic",),
-    "redis": ("stream",),
-}
-"""The templates of a target, by its kind."""
 
 Kinds = Mapping[str, Kind | None]
 """The kind of every broker that is declared, None where a mistake hides it."""
@@ -135,12 +129,12 @@ def _route(path: Path, kinds: Kinds, raw: _Raw) -> Iterator[tuple[Path, str]]:
         yield from _resolves((*path, "from", kind), kind, kinds, raw)
         yield from _rules(path, kind, raw)
     given = _given(path, raw)
-    for to, keys in _TEMPLATES.items():
+    for to, keys in TEMPLATES.items():
         for target in _targets((*path, "to", to), raw):
             yield from _resolves(target, to, kinds, raw)
             for kind in sources:
                 for key in keys:
-                    yield from _renders((*target, key), kind, raw, given)
+                    yield from _renders((*target, key), (*path, "from", kind), raw, given)
                 if to == "amqp":
                     yield from _addresses(target, kind, raw)
 
@@ -245,7 +239,7 @@ def _rules(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:
     given = _given(path, raw)
     for table in ("default", "set"):
         for name in raw.keys((*path, "map", table)):
-            yield from _renders((*path, "map", table, name), kind, raw, given)
+            yield from _renders((*path, "map", table, name), (*path, "from", kind), raw, given)
 
 
 def _given(path: Path, raw: _Raw) -> frozenset[str]:
@@ -256,12 +250,17 @@ def _given(path: Path, raw: _Raw) -> frozenset[str]:
     return frozenset({"key"} if "key" in names else ())
 
 
-def _renders(path: Path, kind: Kind, raw: _Raw, given: Set[str]) -> Iterator[tuple[Path, str]]:
-    """Whether messages from that kind of broker have what a template names, or are given it."""
-    text = raw.text(path)
+def _renders(path: Path, source: Path, raw: _Raw, given: Set[str]) -> Iterator[tuple[Path, str]]:
+    """Whether messages of a source, at whose path is its kind, have what a template names, or are given it."""
+    kind = cast("Kind", source[-1])
+    text, match = raw.text(path), raw.text((*source, "match"))
+    hidden = match is None and (raw.at((*source, "match")) is not None or bool(raw.misnamed(source)))
+    pattern = None if match is None else Pattern.parse(match, kind)
     for field in Template.parse(text).fields if text is not None else ():
         if not _exists(field.name, kind) and field.name not in given:
             yield path, f"a message from {kind} has no {{{field.name}}}"
+        elif (wrong := misfit(field, pattern)) and not hidden:
+            yield path, wrong
 
 
 def _addresses(path: Path, kind: Kind, raw: _Raw) -> Iterator[tuple[Path, str]]:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from config.patterns import pattern_for
 from config.tables import Table
 from config.templates import Template
 from config.values import Kind, Name, Whole
@@ -74,6 +75,9 @@ class KafkaSourceSettings(Table):
     start: Literal["earliest", "latest"] = Field(
         "earliest", description="Where a group without any commit begins; all of what is made later is read."
     )
+    match: Annotated[str, AfterValidator(pattern_for("kafka"))] | None = Field(
+        None, description="A pattern, as sensors.{site}.{device...}; other topics go by on_error."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -92,6 +96,9 @@ class KafkaSinkSettings(Table):
     topic: Annotated[Template, AfterValidator(_target)] = Field(description="The topic, a template.")
     key: Template | None = Field(None, description="The record's key, a template. Default: the message's own key.")
     create: bool = Field(False, description="Create a missing topic with the cluster's defaults.")
+    max_topics: Annotated[Whole, Field(ge=1)] = Field(
+        1000, description="Different topics, at most, of a template with fields; messages to more go by on_error."
+    )
     max_in_flight: Annotated[Whole, Field(ge=1)] | None = Field(
         None, description="Messages unconfirmed at most. Default: the window."
     )

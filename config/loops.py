@@ -70,7 +70,7 @@ def _amqp_loop(source: AmqpSourceSettings, target: AmqpSinkSettings, queue: str)
                 if came_through == "":
                     return Loop(where, f"what came to queue {queue} by the default exchange goes back there: {_AGAIN}")
                 return Loop(where, f"the default exchange puts it into queue {queue}, its own source: {_AGAIN}")
-            if exchange and exchange == source.exchange and _routed(source, key):
+            if exchange and exchange == source.exchange and routed(source, key):
                 return Loop("exchange", f"exchange {exchange} is its own source: {_AGAIN}")
     return None
 
@@ -150,8 +150,8 @@ def _written(target: AmqpSinkSettings, came_through: str, came_by: str) -> Itera
             yield exchange, key
 
 
-def _routed(source: AmqpSourceSettings, key: str) -> bool:
-    """Whether the source's exchange gives a message with this routing key to the source's queue.
+def routed(source: AmqpSourceSettings, key: str) -> bool:
+    """Whether a source's exchange gives a message with this routing key to the source's queue.
 
     A headers exchange does: it sees the headers that the message came with.
     """

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from config.patterns import pattern_for
 from config.tables import Table
 from config.templates import Template
 from config.values import Duration, Kind, Name, Whole
@@ -14,7 +15,10 @@ _FOR_EVER = 0xFFFF_FFFF  # seconds (MQTT 5, 3.1.2.11.2)
 _NO_CHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
-_UNFIT: Final = re.compile(f"[\0-\x1f\x7f-\x9f{_NO_CHARACTERS}]")
+UNFIT: Final = f"\0-\x1f\x7f-\x9f{_NO_CHARACTERS}"
+"""The characters that brokers refuse, as a class of a regular expression; `unfit` says why."""
+
+_UNFIT: Final = re.compile(f"[{UNFIT}]")
 
 
 def unfit(text: str) -> str:
@@ -120,6 +124,9 @@ class MqttSourceSettings(Table):
     )
     session_expiry: Annotated[Duration, AfterValidator(_expiry)] = Field(
         86_400.0, description="How long the broker keeps the session, and messages for it, while the bridge is away."
+    )
+    match: Annotated[str, AfterValidator(pattern_for("mqtt"))] | None = Field(
+        None, description="A pattern, as sensors/{site}/{device...}; other topics go by on_error."
     )
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from config.patterns import pattern_for
 from config.tables import Table
 from config.templates import Template
 from config.values import Kind, Name, PositiveDuration, Whole
@@ -49,6 +50,9 @@ class RedisSourceSettings(Table):
         "json",
         description="What an entry without that field is: its fields as a JSON object, a message with an empty body "
         "and the fields as headers, or one that goes by on_error.",
+    )
+    match: Annotated[str, AfterValidator(pattern_for("redis"))] | None = Field(
+        None, description="A pattern, as sensors:{site}:{device...}; other streams go by on_error."
     )
 
     @model_validator(mode="after")

@@ -1,35 +1,25 @@
 """The grammar of `{…}` in targets: parsed here into parts, rendered by `bridge.templates`.
 
     {field}   {field:default}   {header.NAME}   {header."NAME with : or }":default}   {{ and }} are braces
+    {site}   {device...}   {address...}
 
 NAME goes up to the brace or a colon; it is quoted when it holds one, and a quote in it is doubled. A default goes up to
-the brace and may be empty.
+the brace and may be empty. The last line are parts of the source's address: captures of its `match`, and the whole.
+Which captures there are a template does not know until it is `bound` to a source.
 """
 
 import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-FIELDS = (
-    "routing_key",
-    "exchange",
-    "topic",
-    "stream",
-    "key",
-    "address",
-    "message_id",
-    "correlation_id",
-    "reply_to",
-    "content_type",
-    "timestamp",
-    "header",
-)
-"""What a template may name (DESIGN section 5); `header` takes a NAME."""
+from config.patterns import FIELDS, IDENTIFIER, MANY, Pattern
+from config.values import Kind
 
 _TOKEN = re.compile(
     r"""(?P<literal>(?:[^{}]|\{\{|\}\})+)
@@ -40,22 +30,48 @@ _TOKEN = re.compile(
 
 
 class TemplateField(NamedTuple):
-    """One `{…}`: its name (one of FIELDS), the header's NAME if it is a header, and the default if it has one."""
+    """One `{…}`: its name, the header's NAME if it is a header, the default if it has one, and whether it is `name...`.
+
+    The name is one of FIELDS or else that of a capture.
+    """
 
     name: str
     header: str | None = None
     default: str | None = None
+    several: bool = False
+
+    @property
+    def captured(self) -> bool:
+        """Whether it is a capture."""
+        return self.name not in FIELDS
+
+    @property
+    def of_address(self) -> bool:
+        """Whether it is made of segments of the address, and so escaped as its place demands."""
+        return self.several or self.captured
 
     def __str__(self) -> str:
-        return self.name if self.header is None else f"header.{self.header}"
+        return (self.name if self.header is None else f"header.{self.header}") + MANY * self.several
+
+
+class Bond(NamedTuple):
+    """What a template is told of its route: its source's kind and `match`, and whose rules its text follows."""
+
+    source: Kind
+    match: Pattern | None
+    target: Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed template: `text` as written, `parts` as texts and fields in order; in a model it is a string."""
+    """A parsed template: `text` as written, `parts` as texts and fields in order; in a model it is a string.
+
+    Without a `bond` it cannot be compiled if it has fields that are made of the address's segments.
+    """
 
     text: str
     parts: tuple[str | TemplateField, ...]
+    bond: Bond | None = None
 
     @property
     def fields(self) -> tuple[TemplateField, ...]:
@@ -71,6 +87,10 @@ class Template:
     def fixed(self) -> str | None:
         """The text that it gives for every message, None if that depends on the message."""
         return None if self.fields else "".join(map(str, self.parts))
+
+    def bound(self, bond: Bond) -> "Template":
+        """The same template, of a route."""
+        return replace(self, bond=bond)
 
     def __str__(self) -> str:
         return self.text
@@ -99,6 +119,19 @@ class Template:
         return {"type": "string"}
 
 
+def misfit(field: TemplateField, match: Pattern | None) -> str:
+    """Say what is wrong with a field of a route whose source has that `match`, or "" where nothing is."""
+    if not field.captured:
+        return ""
+    captures = {} if match is None else match.captures
+    if field.name not in captures:
+        return _unknown(str(field), [str(capture)[1:-1] for capture in captures.values()])
+    capture = captures[field.name]
+    if capture.several != field.several:
+        return f"{{{field}}} is {capture} in match, so write {capture}"
+    return "" if field.default is None else f"{{{field}}} is always there and needs no default"
+
+
 def _validate(value: object) -> Template:
     if isinstance(value, Template):
         return value
@@ -114,17 +147,27 @@ def _part(token: re.Match[str]) -> str | TemplateField:
         return TemplateField("header", token["quoted"].replace('""', '"'), token["default"])
     if token["header"] is not None:
         return TemplateField("header", token["header"], token["default"])
-    return TemplateField(_known(token["field"]), None, token["default"])
+    return _field(token["field"], token["default"])
 
 
-def _known(name: str) -> str:
+def _field(written: str, default: str | None) -> TemplateField:
+    name, several = written.removesuffix(MANY), written.endswith(MANY)
     if name.startswith("header") and name in ("header", "header."):
         raise ValueError("{header} needs the header's name: {header.NAME}")
-    if name not in FIELDS:
-        close = difflib.get_close_matches(name, FIELDS, 1)
-        hint = f"did you mean {{{close[0]}}}?" if close else f"known are {', '.join(FIELDS[:-1])} and header.NAME"
-        raise ValueError(f"unknown field {{{name}}} ({hint})")
-    return name
+    if name not in FIELDS and not IDENTIFIER.fullmatch(name):
+        raise ValueError(_unknown(written, ()))
+    if several and name in FIELDS and name != "address":
+        raise ValueError(f"{{{written}}} is not a list of segments; {{address...}} is, or a capture of match")
+    if several and default is not None:
+        raise ValueError(f"{{{written}}} is always there and needs no default")
+    return TemplateField(name, None, default, several)
+
+
+def _unknown(written: str, captures: Iterable[str]) -> str:
+    known = [*captures, *FIELDS[:-1]]
+    close = difflib.get_close_matches(written, known, 1)
+    hint = f"did you mean {{{close[0]}}}?" if close else f"known are {', '.join(known)} and header.NAME"
+    return f"unknown field {{{written}}} ({hint})"
 
 
 def _wrong(text: str, at: int) -> str:

@@ -9,6 +9,7 @@ import typer
 from bridge.cli.cycles import cycles
 from bridge.cli.guarantees import block
 from bridge.cli.neighbours import shares
+from bridge.cli.reversals import reversals
 from config import load
 
 
@@ -28,6 +29,7 @@ def check(config: Path, *, connect: bool = False) -> None:
     blocks = [
         [
             *block(name, route, settings),
+            *reversals(name, settings),
             *shares(name, settings),
             *cycles(name, settings),
             *(() if found is None else found.lines(name)),

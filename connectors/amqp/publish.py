@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Type
 from bridge.names import KEY, MILLISECONDS, PATH
+from bridge.raw import properties_of
 from connectors.amqp.codec import UID_ENTRY, encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
@@ -137,11 +138,11 @@ class Encoder:
 
         One function, since calling one for each part costs as much as the parts.
         """
-        properties = cast("dict[str, Any]", message.properties)
+        properties = properties_of(message)
         names = tuple(properties)
         flags, before, behind = self._plans.get(names) or self._arrange(names)
         parts = [_U16(flags), *[_text(properties[name]) for name in before]]
-        table = self._table(message)
+        table = self._table(message, properties.get("timestamp"))
         parts += (_U32(sum(map(len, table))), *table)
         mode = _MODES.get(properties.get("delivery_mode", PERSISTENT))
         if mode is None:
@@ -159,7 +160,7 @@ class Encoder:
                 parts.append(_text(value))
         return b"".join(parts)
 
-    def _table(self, message: Message) -> list[bytes]:
+    def _table(self, message: Message, timestamp: int | None) -> list[bytes]:
         """Encode the entries of the table of headers."""
         parts: list[bytes] = []
         headers = message.headers
@@ -169,7 +170,6 @@ class Encoder:
             raise _Exceptional
         if message.key is not None:
             parts += (_KEY, encode_value(*key_value(message.key), 1, KEY))
-        timestamp = message.properties.get("timestamp")
         if timestamp is not None:
             if not 0 <= timestamp <= LAST_TIMESTAMP:
                 raise _Exceptional

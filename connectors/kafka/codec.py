@@ -5,14 +5,14 @@ names of their own, each header of the message is one Kafka header under its own
 header's type is in one companion header, `fedbridge-types`.
 """
 
-from collections.abc import Callable, ItemsView, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.marks import Marks
 from bridge.message import Message, Type, Value
 from bridge.names import EXCHANGE, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
-from bridge.raw import Pairs, RawHeaders, RawProperties
+from bridge.raw import Pairs, RawHeaders, RawProperties, properties_of
 from bridge.values import text_of
 
 _OURS = frozenset({UID, TYPES, PATH})
@@ -68,7 +68,7 @@ class Encoder:
         try:
             headers: Pairs = [
                 (names[name], b"%d" % value if type(value) is int else encode(value))
-                for name, value in cast("ItemsView[str, Any]", properties.items())
+                for name, value in properties_of(message).items()
             ]
             if exchange is not None:
                 if exchange != self._exchange or address != self._address:

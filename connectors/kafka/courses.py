@@ -26,15 +26,19 @@ def lost(topic: Template, message: Message) -> Outcome:
 class Courses:
     """Topics of messages, and what is known of them.
 
-    A template without fields has one topic, `fixed`: it must be there, and choosing it costs no message anything.
+    A template without fields has one topic, `fixed`: it must be there, and choosing it costs no message anything. Of
+    others at most `max_topics` are written to, or made: the first that messages name, since what they name is not ours.
     """
 
-    def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings) -> None:
+    def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, written: set[str] | None = None) -> None:
+        """`written` are the topics that the target was found to write to before; those of this one are added."""
         self._broker = broker
         self._template = settings.topic
         self._name = render_text(settings.topic)
         self._topics = Topics(create=settings.create)
         self.fixed = settings.topic.fixed
+        self._most = settings.max_topics
+        self._written: set[str] = set() if written is None else written
 
     def names(self, messages: Sequence[Message]) -> Mapping[str | None, Sequence[int]]:
         """Give the positions of the messages of each topic name, in order; None is the name of those without one."""
@@ -50,8 +54,16 @@ class Courses:
         return [name for name in names if name is not None and self._topics.target(producer, name) is None]
 
     async def find(self, producer: Producer, names: Sequence[str]) -> None:
-        """Look topics up, or make them; as `Topics.find`."""
-        await self._topics.find(producer, names)
+        """Look topics up, or make them, as long as there may be more of them; as `Topics.find`."""
+        if self.fixed is not None:
+            await self._topics.find(producer, names)
+            return
+        await self._topics.find(producer, [name for name in names if name in self._written])
+        new = [name for name in names if is_target(name) and name not in self._written]
+        while new and (room := self._most - len(self._written)) > 0:
+            tried, new = new[:room], new[room:]
+            await self._topics.find(producer, tried)
+            self._written.update(name for name in tried if self._topics.target(producer, name) is not None)
 
     def fault(self, producer: Producer) -> RouteFault | None:
         """What is wrong (missing, conflict) if the fixed topic is not there, as last looked up."""
@@ -67,6 +79,9 @@ class Courses:
         """Where the messages of a name go, as last looked up."""
         if (outcome := unfit(name)) is not None:
             return outcome
+        if self.fixed is None and name not in self._written and len(self._written) >= self._most:
+            text = f"the messages name more than {self._most} topics (max_topics), and {name} is a new one"
+            return Outcome(Verdict.REJECTED, "too_many_topics", text)
         target = self._topics.target(producer, name)
         return target or Outcome(Verdict.REJECTED, "missing_topic", str(self._missing(name)))
 

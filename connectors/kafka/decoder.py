@@ -20,6 +20,7 @@ from connectors.kafka.tap import Record
 
 _PROPERTIES: Final = {header: name for name, header in PROPERTY_NAMES.items()}
 _NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
+_DECIMAL: Final = frozenset(PROPERTY_NAMES[name] for name in _NUMBERS)
 _CREATE_TIME: Final = 0  # the message's time, and not that of the broker's log, or none (format 0)
 _ZERO: Final = b"0"[0]
 _CLUSTER_BYTES: Final = 6  # of a cluster's name in uids
@@ -76,9 +77,18 @@ class Decoder:
     def properties(self, given: Pairs) -> dict[str, Any]:
         """Give the standard properties among the headers of a record."""
         properties: dict[str, Any] = {}
-        for name, raw in given:
-            if name in _PROPERTIES and raw is not None:
-                _set(properties, _PROPERTIES[name], raw)
+        for header, raw in given:
+            name = _PROPERTIES.get(header)
+            if name is None or raw is None or name in properties:
+                continue
+            if name in _NUMBERS:
+                if _is_number(raw):
+                    properties[name] = int(raw)
+                continue
+            try:
+                properties[name] = raw.decode()
+            except UnicodeDecodeError:
+                properties[name] = raw.decode("utf-8", "surrogateescape")
         return properties
 
     def pairs(self, given: Pairs, timestamp: int | None) -> Pairs:
@@ -87,7 +97,7 @@ class Decoder:
 
     def headers(self, given: Pairs) -> Sequence[Header]:
         """Give the headers of a record that are the message's own, typed as `fedbridge-types` says."""
-        taken: dict[str, Any] = {}
+        taken: set[str] = set()
         mark: bytes | None = None
         uid: str | None = None
         headers: list[Header] = []
@@ -98,7 +108,9 @@ class Decoder:
                 mark = raw
             elif name == UID and raw and uid is None and (uid := _text(raw)) is not None:
                 continue
-            elif name not in _PROPERTIES or not _set(taken, _PROPERTIES[name], raw):
+            elif name in _PROPERTIES and name not in taken and (name not in _DECIMAL or _is_number(raw)):
+                taken.add(name)
+            else:
                 text = _text(raw)
                 headers.append((name, "bytes", raw) if text is None else (name, "string", text))
         return headers if mark is None else self._marks.typed(mark, headers)
@@ -131,18 +143,7 @@ def _text(raw: bytes) -> str | None:
         return None
 
 
-def _set(properties: dict[str, Any], name: str, raw: bytes) -> bool:
-    """Set a property, unless it is set already or the bytes are not for it; tell whether it was set."""
-    if name in properties:
-        return False
-    if name not in _NUMBERS:
-        try:
-            properties[name] = raw.decode()
-        except UnicodeDecodeError:
-            properties[name] = raw.decode("utf-8", "surrogateescape")
-        return True
+def _is_number(raw: bytes) -> bool:
+    """Whether bytes are decimal digits of a number as it is written."""
     digits = raw[1:] if raw[:1] == b"-" else raw
-    if not digits.isdigit() or len(raw) > _DIGITS or (digits[0] == _ZERO and raw != b"0"):
-        return False
-    properties[name] = int(raw)
-    return True
+    return digits.isdigit() and len(raw) <= _DIGITS and (digits[0] != _ZERO or raw == b"0")

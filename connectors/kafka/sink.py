@@ -29,14 +29,18 @@ from connectors.kafka.topics import Course
 
 
 @asynccontextmanager
-async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> AsyncIterator[Sink]:
+async def open_sink(
+    broker: BrokerSettings, settings: KafkaSinkSettings, place: Place, written: set[str] | None = None
+) -> AsyncIterator[Sink]:
     """Open a sink, connected, for the time of the context.
+
+    `written` is kept from one opening to the next: the topics that the target writes to, where messages name them.
 
     Raises Disconnected (refused, timeout) within `connect_timeout`; RouteFault (missing, conflict) for a topic without
     template fields that does not exist or cannot be created. Leaving the context makes every
     unresolved outcome UNKNOWN and takes a second at most.
     """
-    sink = await KafkaSink.open(broker, settings, place)
+    sink = await KafkaSink.open(broker, settings, place, written)
     try:
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
@@ -52,13 +56,15 @@ async def open_sink(broker: BrokerSettings, settings: KafkaSinkSettings, place: 
 class KafkaSink:
     """A `bridge.ports.Sink` on one idempotent producer."""
 
-    def __init__(self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> None:
+    def __init__(
+        self, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place, written: set[str] | None
+    ) -> None:
         self._broker = broker
         self._client_id = f"fedbridge.{place.names.member}"
         self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages), BULK)
         self._key = key_of(settings)
         self._packer: Packer
-        self._courses = Courses(broker, settings)
+        self._courses = Courses(broker, settings, written)
         self._producer: Producer
         self._lanes: dict[tuple[str, int], deque[Batch]] = {}
         self._ready: deque[tuple[str, int]] = deque()
@@ -69,9 +75,11 @@ class KafkaSink:
         self._producer_in_use = asyncio.Lock()  # by who looks up topics, or replaces it
 
     @classmethod
-    async def open(cls, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place) -> "KafkaSink":
+    async def open(
+        cls, broker: BrokerSettings, settings: KafkaSinkSettings, place: Place, written: set[str] | None = None
+    ) -> "KafkaSink":
         """Connect and find the topic; raises as `open_sink` does. Cancel-safe. `work` is to be run, then `close`."""
-        self = cls(broker, settings, place)
+        self = cls(broker, settings, place, written)
         started = asyncio.get_running_loop().time()
         self._producer = await self._open_producer(broker.connect_timeout)
         try:

@@ -6,12 +6,13 @@ nearly all are; everything else goes the long way, and both give the same bytes.
 
 import struct
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from bridge.errors import Unmappable
 from bridge.marks import Shape, mark_of
 from bridge.message import Message, Type
 from bridge.names import EXCHANGE, KEY, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.raw import properties_of
 from bridge.values import text_of
 from connectors.mqtt.packets import LARGEST, PUBLISH, RETAIN, varint
 from connectors.mqtt.properties import CONTENT_TYPE, CORRELATION, expiry, user_head
@@ -93,7 +94,7 @@ class Encoder:
 
         One function, since calling one for each part costs as much as the parts.
         """
-        properties = cast("dict[str, Any]", message.properties)
+        properties = properties_of(message)
         parts: list[bytes] = []
         if "expiration" in properties:
             text = properties["expiration"]

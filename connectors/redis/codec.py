@@ -79,7 +79,9 @@ class Encoder:
         command = frame.parts.copy()
         try:
             command[2::3] = [LENGTHS[len(value)] for value in values]
-        except IndexError:
+        except (IndexError, TypeError):
+            if None in values:  # a null that a message brought, which Redis does not have
+                return self.add(message._replace(headers=tuple(own)), stream, parts)
             command[2::3] = self._lengths(frame, values)
         command[3::3] = values
         try:
@@ -92,10 +94,11 @@ class Encoder:
         """The entry of a message with what it brought, from Redis or elsewhere; None if that would not say it all."""
         if own.uid is not None and own.uid != message.uid:
             return None
-        if isinstance(own.reader, Layout | JsonLayout):
-            if not own.reader.brought(own.given, message):
+        reader = own.reader
+        if type(reader) is Layout or type(reader) is JsonLayout:
+            if not reader.brought(own.given, message):
                 return None
-            fields = own.reader.without_path(own.given)
+            fields = reader.without_path(own.given)
             if message.path:
                 fields += (PATH_FIELD, message.path.encode())
             if not own.uid:

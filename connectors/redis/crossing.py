@@ -40,23 +40,28 @@ class Crossings:
         self._known: dict[_Kind, Crossing | None] = {}
 
     def cross(self, own: RawHeaders, message: Message) -> tuple[Frame, Sequence[bytes]] | None:
-        """The entry of a message with the properties and headers that it brought; None if it would not say it all."""
-        pairs = own.pairs
+        """The entry of a message with the properties and headers that it brought; None if it would not say it all.
+
+        A value may be null, which Redis does not have: that is for the caller to see.
+        """
+        timestamp = None if own.properties is None else own.properties.timestamp
+        pairs = own.reader.pairs(own.given, timestamp)
         names, given = zip(*pairs) if pairs else ((), ())  # noqa: B905 - pairs
         body, uid, _, _, key, _, _, path = message
-        timestamp = None if own.properties is None else own.properties.timestamp
         kind = names, body is None, key is None, own.uid is None, timestamp is not None, not path
         try:
             crossing = self._known[kind]
         except KeyError:
             crossing = self._learn(kind)
-        if pairs is None or crossing is None or None in given:
+        if pairs is None or crossing is None:
             return None
         frame, numbers, stamps = crossing
         for at in numbers:
             if number_of(given[at]) is None:
                 return None
-        values = [part for part in (body, key) if part is not None]
+        values = [] if body is None else [body]
+        if key is not None:
+            values.append(key)
         values += given
         if stamps and timestamp is not None:
             values.append(b"%d" % timestamp)

@@ -57,6 +57,9 @@ def order(source: Kind, target: KafkaSinkSettings, given: str, keyed: bool) -> s
         better = ' (key = "{topic}" keeps that of each topic)' if source == "mqtt" else ""
         return f"kept only within a partition, since no key is set{better}"
     fields = () if target.key is None else target.key.fields
-    if target.key is None or any(field.default is None and field.name not in _ALWAYS_THERE[source] for field in fields):
+    always = _ALWAYS_THERE[source]
+    if target.key is None or any(
+        field.default is None and field.name not in always and not field.captured for field in fields
+    ):
         return f"kept per key; without a key only within a partition{given}"
     return f"kept per key{given}"

@@ -1,8 +1,10 @@
+from bridge.addresses import mismatches
 from bridge.errors import Unmappable
 from bridge.mapping import Refusal, Rules, map_batch
 from bridge.message import Delivery, Message, Outcome, Undecodable, Verdict
 from bridge.rules import compile_rules
 from config.mapping import MapSettings
+from config.patterns import Pattern
 
 GOOD = Message(b"body", "uid", "key", "exchange")
 BAD = Undecodable(b"raw", b"body", "too_deep", "byte 7", "key", "exchange")
@@ -64,3 +66,18 @@ def test_text_that_no_bytes_stand_for_is_refused() -> None:
     bad = GOOD._replace(headers=(("a", "string", "\ud83d"),))
     _, refusals = map_batch([Delivery(bad, 1, 4)], Rules(None, rules))
     assert refusals == [Refusal(0, Outcome(Verdict.REJECTED, "unencodable", r"not text that has bytes: '\ud83d'"))]
+
+
+def test_an_address_that_does_not_match_is_refused_at_its_position() -> None:
+    other, bad = GOOD._replace(address="x.key"), BAD._replace(address="x.y")
+    given: list[Message | Undecodable] = [other, GOOD, bad, BAD, GOOD, other]
+    deliveries = [Delivery(message, at, 4) for at, message in enumerate(given)]
+    messages, refusals = map_batch(deliveries, Rules(mismatch=mismatches(Pattern.parse("{only}", "amqp"))))
+    assert [(refusal.position, refusal.outcome.reason) for refusal in refusals] == [
+        (0, "no_match"),
+        (2, "too_deep"),
+        (3, "too_deep"),
+        (5, "no_match"),
+    ]
+    assert refusals[0].outcome == Outcome(Verdict.REJECTED, "no_match", "address 'x.key' does not match {only}")
+    assert messages[1] is GOOD

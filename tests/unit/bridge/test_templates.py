@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from bridge.message import Message
 from bridge.templates import lacking, render_bytes, render_text
-from config.templates import FIELDS, Template, TemplateField
+from config.patterns import FIELDS, Pattern
+from config.templates import Bond, Template, TemplateField
+from config.values import Kind
 
 FULL = Message(
     body=b"",
@@ -97,7 +99,8 @@ def test_a_field_nobody_knows_is_an_error_when_it_is_compiled() -> None:
 
 
 @given(st.lists(st.text(max_size=4) | st.builds(TemplateField, st.sampled_from(FIELDS), st.just("region"),
-                                                st.none() | st.text(max_size=4)), max_size=5))  # fmt: skip
+                                                st.none() | st.text(max_size=4), st.just(False)),
+                max_size=5))  # fmt: skip
 def test_bytes_are_the_text_in_utf8(parts: list[str | TemplateField]) -> None:
     template = Template("", tuple(parts))
     for message in (FULL, EMPTY):
@@ -111,3 +114,53 @@ def test_what_a_message_lacks_is_named_with_what_helps() -> None:
         "the message lacks {header.region} and {message_id}, which '{header.region}.{key:none}.{message_id}.{address}' "
         "needs; a default helps, as in {header.region:none}"
     )
+
+
+def bond(source: Kind, match: str | None, target: Kind) -> Bond:
+    return Bond(source, None if match is None else Pattern.parse(match, source), target)
+
+
+@pytest.mark.parametrize(
+    ("source", "match", "target", "text", "address", "rendered"),
+    [
+        ("amqp", "sensors.{site}.{device...}", "mqtt", "s/{site}/{device...}", "sensors.b/1.t.x", "s/b.1/t/x"),
+        ("mqtt", "sensors/{site}/{device...}", "amqp", "s.{device...}.{site}", "sensors/b.1/t/x", "s.t.x.b/1"),
+        ("mqtt", "{a}/{b}", "redis", "{b}:{a}", "x:y/z", "z:x%3Ay"),
+        ("mqtt", "{a}/{b}", "kafka", "{b}.{a}", "x y/z", "z.x_-20y"),
+        ("mqtt", "{a}/{b}", "mqtt", "one-{b}", "x/y", "one-y"),
+        ("mqtt", None, "amqp", "{address...}", "a.b/c", "a/b.c"),
+        ("mqtt", None, "amqp", "{address}", "a.b/c", "a.b/c"),
+        ("amqp", None, "mqtt", "{address...}", "", "%"),
+        ("amqp", None, "mqtt", "x/{address...}", "$a.b", "x/$a/b"),
+        ("amqp", None, "mqtt", "{address...}/x", "$a.b", "%24a/b/x"),
+        ("amqp", None, "mqtt", "{address...}/{header.region}", "$a.b", "%24a/b/eu"),
+        ("amqp", None, "kafka", "{address...}", "..", "_-.."),
+        ("amqp", None, "kafka", "{address...}", "__a", "_-5f_a"),
+        ("amqp", None, "kafka", "{address...}.{header.nope}", "a", None),
+        ("mqtt", "{a}/{b}", "amqp", "{a}", "x", None),
+        ("mqtt", None, "mqtt", "{address...}", "%24a/b", "%24a/b"),
+        ("redis", "s:{x}", "kafka", "{x}", "s:a\udcffb", "a\udcffb"),
+    ],
+)
+def test_segments_of_the_address_are_as_the_target_has_them(
+    source: Kind, match: str | None, target: Kind, text: str, address: str, rendered: str | None
+) -> None:
+    template = Template.parse(text).bound(bond(source, match, target))
+    for render in (render_text(template), render_text(template)):
+        assert [render(FULL._replace(address=address)) for _ in range(2)] == [rendered] * 2
+    data = None if rendered is None else rendered.encode("utf-8", "surrogateescape")
+    assert render_bytes(template)(FULL._replace(address=address)) == data
+
+
+def test_what_is_remembered_is_that_of_its_address() -> None:
+    render = render_text(Template.parse("{address...}").bound(bond("amqp", None, "mqtt")))
+    for number in [*range(2000), *range(2000)]:
+        assert render(FULL._replace(address=f"a.{number}")) == f"a/{number}"
+
+
+def test_a_template_of_no_route_cannot_have_segments() -> None:
+    for text in ("{address...}", "{site}", "a{site...}"):
+        with pytest.raises(ValueError, match="no template field is named"):
+            render_text(Template.parse(text))
+    with pytest.raises(ValueError, match="no template field is named site"):
+        render_text(Template.parse("{site}").bound(bond("amqp", None, "mqtt")))

@@ -53,7 +53,13 @@ def test_the_long_example_loads() -> None:
     routes = load(FOLDER / "fedbridge.example.toml", {}).routes
     legs = {(route.source.settings.kind, target.kind) for route in routes.values() for target in route.targets.settings}
     between = {(source, target) for source in ("amqp", "kafka") for target in ("amqp", "kafka")}
-    assert legs == between | {("mqtt", "kafka"), ("mqtt", "redis"), ("redis", "mqtt")}
+    assert legs == between | {
+        ("mqtt", "kafka"),
+        ("mqtt", "redis"),
+        ("redis", "mqtt"),
+        ("mqtt", "amqp"),
+        ("amqp", "mqtt"),
+    }
 
 
 def test_the_long_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:

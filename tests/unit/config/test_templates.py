@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from config.templates import FIELDS, Template, TemplateField
+from config.patterns import FIELDS, Pattern
+from config.templates import Template, TemplateField, misfit
 
 
 def written(part: str | TemplateField) -> str:
@@ -18,13 +19,17 @@ def written(part: str | TemplateField) -> str:
         plain = not set('{}:"') & set(part.header)
         escaped = part.header.replace('"', '""')
         name = f"header.{part.header}" if plain else f'header."{escaped}"'
+    name += "..." if part.several else ""
     return "{" + name + ("" if part.default is None else f":{part.default}") + "}"
 
 
 defaults = st.none() | st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), max_size=8)
-fields = st.builds(
-    TemplateField, st.sampled_from([name for name in FIELDS if name != "header"]), st.none(), defaults
-) | st.builds(TemplateField, st.just("header"), st.text(min_size=1, max_size=8), defaults)
+single = st.just(False)
+fields = (
+    st.builds(TemplateField, st.sampled_from([*FIELDS[:-1], "site", "device_1"]), st.none(), defaults, single)
+    | st.builds(TemplateField, st.just("header"), st.text(min_size=1, max_size=8), defaults, single)
+    | st.builds(TemplateField, st.sampled_from(["address", "site"]), st.none(), st.none(), st.just(True))
+)
 
 
 def joined(parts: list[str | TemplateField]) -> tuple[str | TemplateField, ...]:
@@ -68,6 +73,9 @@ def test_any_text_parses_or_is_a_value_error(text: str) -> None:
         ("o.{header.x-region:eu}.{{v1}}", ("o.", TemplateField("header", "x-region", "eu"), ".{v1}")),
         ('{header."a:b}""c":d}', (TemplateField("header", 'a:b}"c', "d"),)),
         ("{{{key}}}", ("{", TemplateField("key"), "}")),
+        ("s/{site}/{device...}", ("s/", TemplateField("site"), "/", TemplateField("device", several=True))),
+        ("{address...}", (TemplateField("address", several=True),)),
+        ("{header.x...}", (TemplateField("header", "x..."),)),
     ],
 )
 def test_the_forms(text: str, parts: tuple[str | TemplateField, ...]) -> None:
@@ -77,7 +85,10 @@ def test_the_forms(text: str, parts: tuple[str | TemplateField, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("{mesage_id}", "unknown field {mesage_id} (did you mean {message_id}?)"),
+        ("{Mesage_id}", "unknown field {Mesage_id} (did you mean {message_id}?)"),
+        ("{topic...}", "{topic...} is not a list of segments; {address...} is, or a capture of match"),
+        ("{device...:x}", "{device...} is always there and needs no default"),
+        ("{address...:x}", "{address...} is always there and needs no default"),
         (
             "{}",
             "unknown field {} (known are routing_key, exchange, topic, stream, key, address, message_id, "
@@ -106,3 +117,22 @@ def test_a_field_of_a_model_is_a_string() -> None:
     assert Model.model_validate({"topic": "{key}"}).model_dump(mode="json") == {"topic": "{key}"}
     with pytest.raises(ValidationError):
         Model.model_validate({"topic": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "match", "wrong"),
+    [
+        ("{address}", None, ""),
+        ("{header.site}", None, ""),
+        ("{site}/{device...}", "{site}.{device...}", ""),
+        ("{mesage_id}", None, "unknown field {mesage_id} (did you mean {message_id}?)"),
+        ("{sites}", "{site}.{device...}", "unknown field {sites} (did you mean {site}?)"),
+        ("{devices...}", "{site}.{device...}", "unknown field {devices...} (did you mean {device...}?)"),
+        ("{device}", "{site}.{device...}", "{device} is {device...} in match, so write {device...}"),
+        ("{site...}", "{site}.{device...}", "{site...} is {site} in match, so write {site}"),
+        ("{site:x}", "{site}.{device...}", "{site} is always there and needs no default"),
+    ],
+)
+def test_captures_are_those_of_the_source(text: str, match: str | None, wrong: str) -> None:
+    pattern = None if match is None else Pattern.parse(match, "amqp")
+    assert [said for field in Template.parse(text).fields if (said := misfit(field, pattern))] == [wrong][: bool(wrong)]

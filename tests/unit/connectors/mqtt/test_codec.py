@@ -334,7 +334,7 @@ def _came_back(header: Header) -> Header:
 def _is_plain(message: Message) -> bool:
     """Whether all of a message is text that MQTT can carry, as far as it has to be."""
     texts = [str(value) for name, value in message.properties.items() if name != "correlation_id"]
-    texts += [message.uid, *(name for name, _, _ in message.headers)]
+    texts += [message.uid, message.path, *(name for name, _, _ in message.headers)]
     texts += [] if message.exchange is None else [message.exchange, message.address]
     strings = [value for _, kind, value in message.headers if kind == "string" and isinstance(value, str)]
     correlation = message.properties.get("correlation_id", "")
