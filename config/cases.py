@@ -52,7 +52,11 @@ def _reading(read: Callable[[Any, Report], _Read]) -> PlainValidator:
 
 def _content(written: Any, report: Report) -> bytes | None:
     """A body or a key; { none = true } is none."""
-    return None if written == {"none": True} else read_bytes(written, report)
+    if not isinstance(written, dict) or "none" not in written:
+        return read_bytes(written, report)
+    if written != {"none": True} or written["none"] is not True:
+        report(("none",), "is true and alone where there is none")
+    return None
 
 
 _Text = Annotated[str, _reading(read_text)]

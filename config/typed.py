@@ -51,10 +51,11 @@ def read_bytes(written: Any, report: Report, path: Path = ()) -> bytes:
         report(path, 'is not text, or { base64 = "…" }')
         return b""
     _only(written, ("base64",), report, path)
-    text = written.get("base64")
-    if text is None:
-        report(path, "needs base64")
+    if "base64" not in written:
+        if not written:
+            report(path, "needs base64")
         return b""
+    text = written["base64"]
     try:
         return base64.b64decode(text, altchars=b"-_" if set("-_") & set(text) else None, validate=True)
     except (TypeError, ValueError, binascii.Error):

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from bridge.message import Header, Message, Properties
 from bridge.names import PATH, UID
-from config.cases import ADDRESS, CaseMessage
+from config.cases import ADDRESS, CaseMessage, CaseProperties
 from config.toml import bare_or_quoted, inline
 from config.values import Kind
 from config.written import written_bytes, written_headers, written_text, written_value
@@ -37,9 +37,11 @@ def table_of(message: Message, kind: Kind) -> dict[str, Any]:
     if message.key is not None:
         table["key"] = written_bytes(message.key)
     table["body"] = {"none": True} if message.body is None else written_bytes(message.body)
-    if properties := dict(message.properties):
+    if properties := cast("Mapping[str, Any]", message.properties):
         table["properties"] = {
-            name: written_text(value) if isinstance(value, str) else value for name, value in properties.items()
+            name: written_text(value) if isinstance(value, str) else value
+            for name in CaseProperties.model_fields
+            if (value := properties.get(name)) is not None
         }
     if headers := _own(message):
         table["headers"] = written_headers(headers)

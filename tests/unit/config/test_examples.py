@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from config import load
 from config.amqp import AmqpSinkSettings
+from config.cases import load_cases
 from config.positions import index
 from config.shape import keys_at
+from tests.command import fedbridge
 
 NAMED = ("brokers", "routes")
 FOLDER = Path(__file__).parents[3] / "config"
@@ -90,3 +94,17 @@ def _general(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(
         part for at, part in enumerate(path) if not isinstance(part, int) and not (at == 1 and path[0] in NAMED)
     )
+
+
+@pytest.mark.parametrize("name", ["fedbridge", "fedbridge.example"])
+def test_the_tests_of_the_examples_pass_and_every_route_has_one(name: str) -> None:
+    config, file = FOLDER / f"{name}.toml", FOLDER / f"{name}.tests.toml"
+    code, out, err = fedbridge("test", file, "-c", config)
+    assert (code, err) == (0, ""), out
+    settings = load(config, {})
+    _, cases = load_cases(file, settings)
+    assert out.splitlines() == [
+        *(f"ok      {case.name}" for case in cases),
+        f"{len(cases)} tests: {len(cases)} ok, 0 failed",
+    ]
+    assert {case.route for case in cases} == set(settings.routes)
