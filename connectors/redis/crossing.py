@@ -57,7 +57,7 @@ class Crossings:
             return None
         frame, numbers, stamps = crossing
         for at in numbers:
-            if number_of(given[at]) is None:
+            if given[at] is None or number_of(given[at]) is None:
                 return None
         values = [] if body is None else [body]
         if key is not None:
