@@ -32,8 +32,8 @@ def run(tmp_path: Path, *cases: str, routes: str = ROUTES) -> tuple[int, list[st
     file.write_text("".join(cases))
     config.write_text(routes)
     code, out, err = fedbridge("test", file, "-c", config)
-    told = [text.replace(str(file), "FILE").replace(str(config), "CONFIG").splitlines() for text in (out, err)]
-    return code, *told
+    lines, said = (text.replace(str(file), "FILE").replace(str(config), "CONFIG").splitlines() for text in (out, err))
+    return code, lines, said
 
 
 def test_filter_match_rules_templates_and_targets_are_tested(tmp_path: Path) -> None:

@@ -81,8 +81,20 @@ def test_the_long_example_shows_every_setting() -> None:
     assert here <= {_general(path) for path in shown}
 
 
+def test_the_tests_of_the_documentation_pass(tmp_path: Path) -> None:
+    routes, tests = _tables("docs/testing-routes.md")
+    (tmp_path / "fedbridge.toml").write_text(routes)
+    (tmp_path / "cases.toml").write_text(tests)
+    code, out, err = fedbridge("test", tmp_path / "cases.toml", "-c", tmp_path / "fedbridge.toml")
+    assert (code, err, out.splitlines()[-1]) == (0, "", "4 tests: 4 ok, 0 failed"), out
+
+
+def _tables(file: str) -> list[str]:
+    return re.findall(r"(?s)```toml\n(.*?)```", (FOLDER.parent / file).read_text())
+
+
 def _readme() -> list[str]:
-    return re.findall(r"(?s)```toml\n(.*?)```", (FOLDER.parent / "README.md").read_text())
+    return _tables("README.md")
 
 
 def _all_on() -> str:
