@@ -73,10 +73,6 @@ def test_amqp_gets_the_properties_it_takes() -> None:
     assert found.body == b"b" * 200_000, "in several frames"
     assert found.properties == {**properties, "delivery_mode": 2}
     assert list(found.headers) == list(TYPED[:2])
-    other = to_amqp()(Message(b"", "u", properties={"user_id": "somebody"}))
-    assert isinstance(other, Message)
-    assert "user_id" not in other.properties
-    assert ("amqp-user-id", "string", "somebody") in other.headers
 
 
 def test_what_settings_say_is_done() -> None:
