@@ -110,6 +110,8 @@ def read_file(path: FilePath) -> Document:
         raise ConfigError([Problem(str(path), "", "is nested too deeply")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax(Document(path, text, {}), str(error))) from None
+    except ValueError:  # Python reads no decimal number of more than 4,300 digits
+        raise ConfigError([Problem(str(path), "", "has a number of too many digits")]) from None
 
 
 def _syntax(document: Document, message: str) -> list[Problem]:

@@ -1,12 +1,18 @@
 """Tests of routes as they are written: every mistake with its place, all at once."""
 
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.message import Properties
 from config import ConfigError, load
 from config.cases import CaseFile, CaseProperties, load_cases
+from config.toml import dumps
 from config.typed import TYPES
 from tests.unit.config.configurations import MORE
 
@@ -122,6 +128,27 @@ def test_every_mistake_has_its_place(tmp_path: Path, lines: str, told: list[str]
     assert problems(tmp_path, lines) == told
 
 
+_WORDS = ["name", "route", "message", "expect", "headers", "body", "key", "properties", "type", "value", "base64"]
+_KEYS = st.sampled_from([*_WORDS, "none", "refused", "kafka", "topic", "routing_key", "priority", "x"])
+_LEAVES = st.sampled_from(["", "orders", "back", "filtered", "u8", "table", "array", "/w==", 1, -1, 1.5, True])
+_ANYTHING = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=5), max_leaves=20
+)
+
+
+@given(st.dictionaries(_KEYS, _ANYTHING, max_size=5), _ANYTHING, _ANYTHING)
+def test_whatever_is_written_is_tests_or_mistakes(test: dict[str, Any], message: Any, expect: Any) -> None:
+    with TemporaryDirectory() as folder:
+        file, config = Path(folder) / "tests.toml", Path(folder) / "fedbridge.toml"
+        config.write_text(ROUTES)
+        written = {"name": "a", "route": "orders", "message": message, "expect": expect, **test}
+        file.write_text(dumps({"tests": [written]}))
+        settings = load(config, {}, Path(folder) / "no-secrets")
+        with suppress(ConfigError):
+            _, (case,) = load_cases(file, settings)
+            assert case.route in settings.routes
+
+
 def test_without_routes_the_rest_is_still_told(tmp_path: Path) -> None:
     assert problems(
         tmp_path, '[[tests]]\nname = ""\nroute = "any"\nmessage.topic = 1\nexpect = "filtered"', routes=False
@@ -134,3 +161,7 @@ def test_without_routes_the_rest_is_still_told(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         load_cases(Path("nowhere.toml"), None)
+
+
+def test_a_number_that_python_does_not_read_is_told(tmp_path: Path) -> None:
+    assert problems(tmp_path, f"tests = {'9' * 5000}") == ["FILE: has a number of too many digits"]
