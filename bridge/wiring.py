@@ -12,6 +12,7 @@ from bridge.findings import End, Tell
 from bridge.identities import Identities
 from bridge.mapping import Rules
 from bridge.ports import OpenSink, OpenSource, Place
+from bridge.rehearsal import Rehearse
 from bridge.relay import RelaySettings
 from bridge.rules import compile_rules
 from bridge.supervisor import RoutePlan
@@ -79,6 +80,31 @@ def _rules(route: RouteSettings) -> Rules:
         compile_rules(route.map, Bond(source.kind, match, source.kind)),
         None if match is None else mismatches(match),
     )
+
+
+def rehearsals(settings: Settings, name: str) -> tuple[Rules, dict[str, Rehearse]]:
+    """Give what a route does to messages, and by the names of its targets what those would get; no broker is asked."""
+    route = settings.routes[name]
+    targets = [bound(target, route.source.settings) for target in route.targets.settings]
+    return _rules(route), {target.name: _rehearsal(settings, target, route.max_hops) for target in targets}
+
+
+def _rehearsal(settings: Settings, target: SinkSettings, max_hops: int) -> Rehearse:
+    if isinstance(target, AmqpSinkSettings):
+        from connectors.amqp.rehearsal import rehearse as amqp
+
+        return amqp(settings.brokers[settings.broker_name(target.broker, target.kind)], target, max_hops)
+    if isinstance(target, KafkaSinkSettings):
+        from connectors.kafka.rehearsal import rehearse as kafka
+
+        return kafka(target, max_hops)
+    if isinstance(target, MqttSinkSettings):
+        from connectors.mqtt.rehearsal import rehearse as mqtt
+
+        return mqtt(target, max_hops)
+    from connectors.redis.rehearsal import rehearse as redis
+
+    return redis(target, max_hops)
 
 
 def _source(settings: Settings, source: SourceSettings, end: Callable[[str], Place]) -> tuple[str, OpenSource]:

@@ -16,6 +16,8 @@ raises `ConfigError` with every problem, each with file, line and column, key, a
     toml.py         writes TOML                     rivals.py       whether two routes take each other's messages
     arguments.py    of queues: what RabbitMQ takes  names.py        what sources are called by default
     mapping.py      rules: names and values         conditions.py   filters, in CEL
+    places.py       where what is wrong was written cases.py        tests of routes; typed.py and written.py: the
+                                                                    typed values in them
 
 To add a setting: add the field to its model, with a description, and to fedbridge.example.toml, and make the schema
 anew: `fedbridge schema > config/fedbridge.schema.json`. A rule about one table is a validator of its model; a rule

@@ -46,7 +46,7 @@ def read(path: FilePath) -> list[Document]:
     problems: list[Problem] = []
     for file in _files(path):
         try:
-            documents.append(_document(file))
+            documents.append(read_file(file))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -95,7 +95,8 @@ def _files(path: FilePath) -> list[FilePath]:
     return [path]
 
 
-def _document(path: FilePath) -> Document:
+def read_file(path: FilePath) -> Document:
+    """Read one file; raises ConfigError: not there, not readable, not UTF-8, not TOML, a key that is there twice."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:
@@ -109,6 +110,8 @@ def _document(path: FilePath) -> Document:
         raise ConfigError([Problem(str(path), "", "is nested too deeply")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax(Document(path, text, {}), str(error))) from None
+    except ValueError:  # Python reads no decimal number of more than 4,300 digits
+        raise ConfigError([Problem(str(path), "", "has a number of too many digits")]) from None
 
 
 def _syntax(document: Document, message: str) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -39,16 +39,20 @@ _PLAIN = {"string_too_short": "is empty", "too_short": "is an empty list"}
 
 _HARMLESS_BROKER_KEYS = ("heartbeat", "connect_timeout", "broker_timeout")
 _LONGEST = 60
+_TAGS = ("<one>", "<list>", "<word>", "<refusal>", "<message>", "<targets>", "[key]")
+"""What pydantic puts into a path beside what was written: the tags of unions."""
 
 
-def explain(error: ErrorDetails) -> tuple[Path, str]:  # noqa: PLR0911 - one return for each way to put it
-    """The path of the setting that is wrong, and a sentence about it."""
-    path = tuple(part for part in error["loc"] if not (isinstance(part, str) and part in ("<one>", "<list>", "[key]")))
+def explain(  # noqa: PLR0911 - one return for each way to put it
+    error: ErrorDetails, keys: Callable[[Path], Sequence[str]] = keys_at
+) -> tuple[Path, str]:
+    """The path of the setting that is wrong, and a sentence about it; `keys` are those of the table at a path."""
+    path = tuple(part for part in error["loc"] if not (isinstance(part, str) and part in _TAGS))
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return path[:-1], f"needs {path[-1]}"
     if kind == "extra_forbidden":
-        return path, f"unknown key{_instead(path, error['input']) or _suggestion(str(path[-1]), keys_at(path[:-1]))}"
+        return path, f"unknown key{_instead(path, error['input']) or _suggestion(str(path[-1]), keys(path[:-1]))}"
     if kind in _PLAIN:
         return path, _PLAIN[kind]
     if kind == "value_error":

@@ -15,17 +15,17 @@ Shape = Any
 _BOOLEAN = TypeAdapter(bool)
 
 
-def shapes_at(path: Sequence[str | int]) -> list[Shape]:
-    """The types that may stand at a path; empty if no setting can be there."""
-    shapes: list[Shape] = [Settings]
+def shapes_at(path: Sequence[str | int], root: Shape = Settings) -> list[Shape]:
+    """The types that may stand at a path from `root`; empty if nothing can be there."""
+    shapes: list[Shape] = [root]
     for part in path:
         shapes = [inner for shape in shapes for inner in _step(shape, part)]
     return shapes
 
 
-def keys_at(path: Sequence[str | int]) -> list[str]:
-    """The keys a table at a path may have; empty where it is no table or its keys are names."""
-    models = [shape for shape in shapes_at(path) if _is_model(shape)]
+def keys_at(path: Sequence[str | int], root: Shape = Settings) -> list[str]:
+    """The keys a table at a path from `root` may have; empty where it is no table or its keys are names."""
+    models = [shape for shape in shapes_at(path, root) if _is_model(shape)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 

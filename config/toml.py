@@ -17,6 +17,16 @@ def dumps(data: Mapping[str, Any]) -> str:
     return "\n".join(_table((), data)).lstrip("\n") + "\n"
 
 
+def inline(value: object) -> str:
+    """Write one value, as it stands behind a key."""
+    return _value(value)
+
+
+def bare_or_quoted(key: str) -> str:
+    """Write a key."""
+    return _key(key)
+
+
 def _table(path: tuple[str, ...], data: Mapping[str, Any]) -> Iterator[str]:
     inner = {key: value for key, value in data.items() if _is_table(value) or _is_tables(value)}
     for key, value in data.items():
@@ -59,5 +69,13 @@ def _value(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string: JSON's is one, but for a character that JSON does not escape."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A literal string where that spares escapes, else a basic one, with escapes for what cannot be shown."""
+    if text.isprintable() and "'" not in text and ('"' in text or "\\" in text):
+        return f"'{text}'"
+    quoted = json.dumps(text, ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(map(_shown, quoted))
+
+
+def _shown(character: str) -> str:
+    number = ord(character)
+    return character if character.isprintable() else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"

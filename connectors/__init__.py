@@ -8,6 +8,7 @@ tests/contract, which every connector runs. The files of a package have the same
   sends is a Message or an Undecodable, and what the system cannot hold is Unmappable. Keep every property and type.
 - `tap.py`, where the library's way costs an object or a task for each message: a parser without I/O for the hot bytes.
   The library keeps connecting, login, topology, heartbeats and closing.
+- `rehearsal.py`: what a target would get of a message, by the encoder and the decoder, for `fedbridge test`. Pure.
 - `source.py` and `sink.py`: the ports. Batches only: nothing is awaited, counted or logged for one message.
 - `errors.py`: where the library's exceptions become Disconnected (transient: the supervisor opens again) or RouteFault
   (permanent: a person has to change something, and the text says what). No other exception leaves a connector.

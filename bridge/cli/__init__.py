@@ -102,6 +102,17 @@ def show(
     tell(config, output)
 
 
+@app.command("test")
+def attempt(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file of tests.")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Test routes without brokers: messages in, and what each target gets of them."""
+    from bridge.cli.testing.command import run_tests
+
+    run_tests(file, config)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration, for editors: #:schema at the top of a file names it."""

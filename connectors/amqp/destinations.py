@@ -1,8 +1,8 @@
 """Where the messages of one sink go: exchange and routing key of each, and what is wrong where there is none."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from bridge.errors import RouteFault, Unmappable
 from bridge.message import Message, Outcome, Verdict
@@ -31,6 +31,27 @@ class Destination(NamedTuple):
     key: str
 
 
+Aim: TypeAlias = Callable[[Message], Destination | Outcome]
+"""Gives where a message is to be published, or the outcome it has without that."""
+
+
+def aim(settings: AmqpSinkSettings, judge: Judge) -> Aim:
+    """Make what says where messages go by themselves, whatever is known of exchanges."""
+    exchange_of = render_text(settings.exchange)
+    key_of = _own_key if settings.routing_key is None else render_text(settings.routing_key)
+
+    def of(message: Message) -> Destination | Outcome:
+        exchange, key = exchange_of(message), key_of(message)
+        if exchange is None or key is None:
+            template = settings.exchange if exchange is None else settings.routing_key
+            text = "the message has no routing key" if template is None else lacking(template, message)
+            return Outcome(Verdict.REJECTED, "missing_field", text)
+        destination: Destination = _new(Destination, (exchange, key))
+        return judge(message.path, exchange, key) or destination
+
+    return of
+
+
 class Destinations:
     """Destinations of messages, and what is known of exchanges.
 
@@ -45,7 +66,7 @@ class Destinations:
         self._link = link
         self._settings = settings
         self._look_every = look_every
-        self._judge = judge
+        self._aim = aim(settings, judge)
         self._exchange = render_text(settings.exchange)
         self._key = _own_key if settings.routing_key is None else render_text(settings.routing_key)
         self._there: set[str] = {""}
@@ -57,17 +78,9 @@ class Destinations:
 
     def of(self, message: Message) -> Destination | Outcome:
         """Where a message goes, or the outcome it has without being sent."""
-        exchange, key = self._exchange(message), self._key(message)
-        if exchange is None or key is None:
-            template = self._settings.exchange if exchange is None else self._settings.routing_key
-            text = "the message has no routing key" if template is None else lacking(template, message)
-            return Outcome(Verdict.REJECTED, "missing_field", text)
-        judged = self._judge(message.path, exchange, key)
-        if judged is not None:
-            return judged
-        destination: Destination = _new(Destination, (exchange, key))
-        if self._wrong:
-            return self._known(exchange) or self._known(destination) or destination
+        destination = self._aim(message)
+        if self._wrong and type(destination) is Destination:
+            return self._known(destination.exchange) or self._known(destination) or destination
         return destination
 
     def was(self, message: Message) -> Destination:

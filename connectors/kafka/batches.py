@@ -7,6 +7,8 @@ from bridge.errors import Unmappable
 from bridge.message import Message, Outcome, Verdict
 from bridge.paths import Guard
 from bridge.sends import Submission
+from bridge.templates import render_bytes
+from config.kafka import KafkaSinkSettings
 from connectors.kafka import hooks
 from connectors.kafka.codec import Encoder, Record
 from connectors.kafka.partitioner import Partitioner
@@ -19,6 +21,16 @@ BATCH_SIZE = 1 << 20
 """The largest batch, in bytes, where the topic takes it: beyond it a batch gains nothing and a retry costs more."""
 
 _OVERHEAD = 61  # bytes of a batch around its records
+
+
+def key_of(settings: KafkaSinkSettings) -> Key:
+    """Make what gives the keys of a target; it raises UnicodeEncodeError where no bytes stand for one."""
+    return (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
+
+
+def unkeyed(error: UnicodeEncodeError) -> Outcome:
+    """The outcome of a message whose key cannot be made."""
+    return Outcome(Verdict.REJECTED, "unencodable", f"no bytes stand for its key: {error.object!a:.80}")
 
 
 class Batch:
@@ -80,8 +92,7 @@ class Packer:
             try:
                 keys.append(self._key(submission.messages[position]))
             except UnicodeEncodeError as error:
-                text = f"no bytes stand for its key: {error.object!a:.80}"
-                submission.settle(position, Outcome(Verdict.REJECTED, "unencodable", text))
+                submission.settle(position, unkeyed(error))
             else:
                 kept.append(position)
         return kept, keys

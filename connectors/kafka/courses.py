@@ -8,8 +8,19 @@ from bridge.message import Message, Outcome, Verdict
 from bridge.templates import lacking, render_text
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings, is_target
+from config.templates import Template
 from connectors.kafka.producer import Producer
 from connectors.kafka.topics import Course, Topics
+
+
+def unfit(name: str) -> Outcome | None:
+    """The outcome of messages to a topic that Kafka does not take, None for one that it may."""
+    return None if is_target(name) else Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
+
+
+def lost(topic: Template, message: Message) -> Outcome:
+    """The outcome of a message that lacks what its topic is named after."""
+    return Outcome(Verdict.REJECTED, "missing_field", lacking(topic, message))
 
 
 class Courses:
@@ -62,15 +73,12 @@ class Courses:
 
     def lost(self, messages: Sequence[Message], positions: Sequence[int]) -> list[tuple[Course, Sequence[int]]]:
         """Give the outcomes of the messages, by position, that lack what their topic is named after."""
-        return [
-            (Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, messages[position])), (position,))
-            for position in positions
-        ]
+        return [(lost(self._template, messages[position]), (position,)) for position in positions]
 
     def course(self, producer: Producer, name: str) -> Course:
         """Where the messages of a name go, as last looked up."""
-        if not is_target(name):
-            return Outcome(Verdict.REJECTED, "bad_topic", f"{name[:300]!a} cannot be a topic")
+        if (outcome := unfit(name)) is not None:
+            return outcome
         if self.fixed is None and name not in self._written and len(self._written) >= self._most:
             text = f"the messages name more than {self._most} topics (max_topics), and {name} is a new one"
             return Outcome(Verdict.REJECTED, "too_many_topics", text)

@@ -18,10 +18,9 @@ from bridge.message import Message, Outcome
 from bridge.ports import Place, Sink
 from bridge.sends import BULK, Sends
 from bridge.tasks import ungrouped
-from bridge.templates import render_bytes
 from config.brokers import BrokerSettings
 from config.kafka import KafkaSinkSettings
-from connectors.kafka.batches import Batch, Key, Packer
+from connectors.kafka.batches import Batch, Packer, key_of
 from connectors.kafka.courses import Courses
 from connectors.kafka.errors import SHORTAGES, refusal_of, text_of, translated
 from connectors.kafka.producer import Producer
@@ -63,7 +62,7 @@ class KafkaSink:
         self._broker = broker
         self._client_id = f"fedbridge.{place.names.member}"
         self._sends = Sends(min(settings.max_in_flight or place.messages, place.messages), BULK)
-        self._key: Key = (lambda message: message.key) if settings.key is None else render_bytes(settings.key)
+        self._key = key_of(settings)
         self._packer: Packer
         self._courses = Courses(broker, settings, written)
         self._producer: Producer

@@ -7,15 +7,14 @@ messages that wait for a server that lacks memory, or is a replica now, are exac
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Never
+from typing import Never
 
-from bridge.errors import Disconnected, FedbridgeError, RouteFault, Unmappable
-from bridge.message import Message, Outcome, Verdict
+from bridge.errors import Disconnected, FedbridgeError, RouteFault
+from bridge.message import Message, Outcome
 from bridge.paths import Guard
 from bridge.ports import Place, Sink
 from bridge.sends import STEADY, Sends, Submission
 from bridge.tasks import ungrouped
-from bridge.templates import Bytes, lacking, render_bytes
 from config.brokers import BrokerSettings
 from config.redis import RedisSinkSettings
 from connectors.redis.codec import LARGEST, Encoder
@@ -23,8 +22,7 @@ from connectors.redis.commands import pack
 from connectors.redis.connection import Wire, connected, place_of
 from connectors.redis.errors import Refused, fault_of, meaning_of, outcome_of
 from connectors.redis.hooks import Reply
-
-_EMPTY: Final = Outcome(Verdict.REJECTED, "bad_stream", "its stream would have no name")
+from connectors.redis.packer import Packer
 
 
 @asynccontextmanager
@@ -61,11 +59,9 @@ class RedisSink:
     def __init__(self, wire: Wire, settings: RedisSinkSettings, limit: int, guard: Guard) -> None:
         """Begin; at most `limit` messages are unconfirmed. `prepare` comes first, `watch` runs beside."""
         self._wire = wire
-        self._guard = guard
         self._fixed = settings.stream.fixed
-        self._template = settings.stream
-        self._stream: Bytes = render_bytes(settings.stream)
         self._encoder = Encoder(settings.max_length)
+        self._packer = Packer(settings.stream, self._encoder, guard)
         self._sends = Sends(limit, STEADY)
         self._fault: RouteFault | None = None
         self._blocks = 0  # on their way
@@ -124,30 +120,11 @@ class RedisSink:
 
     def _pack(self, submission: Submission, parts: list[bytes]) -> Sequence[int]:
         """Pack the messages, settle what cannot be sent, and give the positions of the others."""
-        add, stream_of, judge = self._encoder.add, self._stream, self._guard.judge
-        sent: list[int] = []
-        for position, message in enumerate(submission.messages):
-            try:
-                stream = stream_of(message)
-                if not stream:
-                    submission.settle(position, _EMPTY if stream is not None else self._lacking(message))
-                    continue
-                judged = judge(message.path, stream.decode(errors="surrogateescape"))
-                if judged is not None:
-                    submission.settle(position, judged)
-                    continue
-                add(message, stream, parts)
-            except Unmappable as error:
-                submission.settle(position, Outcome(Verdict.REJECTED, error.reason, str(error)))
-            except UnicodeEncodeError as error:
-                text = f"no bytes stand for its stream: {error.object!a:.80}"
-                submission.settle(position, Outcome(Verdict.REJECTED, "unencodable", text))
-            else:
-                sent.append(position)
-        return range(len(submission.messages)) if len(sent) == len(submission.messages) else sent
-
-    def _lacking(self, message: Message) -> Outcome:
-        return Outcome(Verdict.REJECTED, "missing_field", lacking(self._template, message))
+        everything = range(len(submission.messages))
+        refused = dict(self._packer.pack(submission.messages, parts))
+        for position, outcome in refused.items():
+            submission.settle(position, outcome)
+        return [position for position in everything if position not in refused] if refused else everything
 
     def _taker(self, submission: Submission, sent: Sequence[int]) -> Callable[[Sequence[Reply]], None]:
         """Make what takes the replies to the messages at these positions."""
@@ -171,7 +148,7 @@ class RedisSink:
 
     def _refusal(self, refused: Refused, message: Message) -> Outcome:
         """The outcome of a message; what is wrong for every one of them ends the sink when the last reply is there."""
-        stream = (self._stream(message) or b"").decode(errors="replace")
+        stream = (self._packer.stream(message) or b"").decode(errors="replace")
         kind = meaning_of(refused).kind
         if kind == "route" or (kind == "stream" and self._fixed is not None):
             fault = fault_of(refused, self._wire.broker, f"writing to stream {stream}")

@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from config import load
 from config.amqp import AmqpSinkSettings
+from config.cases import load_cases
 from config.positions import index
 from config.shape import keys_at
+from tests.command import fedbridge
 
 NAMED = ("brokers", "routes")
 FOLDER = Path(__file__).parents[3] / "config"
@@ -77,8 +81,20 @@ def test_the_long_example_shows_every_setting() -> None:
     assert here <= {_general(path) for path in shown}
 
 
+def test_the_tests_of_the_documentation_pass(tmp_path: Path) -> None:
+    routes, tests = _tables("docs/testing-routes.md")
+    (tmp_path / "fedbridge.toml").write_text(routes)
+    (tmp_path / "cases.toml").write_text(tests)
+    code, out, err = fedbridge("test", tmp_path / "cases.toml", "-c", tmp_path / "fedbridge.toml")
+    assert (code, err, out.splitlines()[-1]) == (0, "", "4 tests: 4 ok, 0 failed"), out
+
+
+def _tables(file: str) -> list[str]:
+    return re.findall(r"(?s)```toml\n(.*?)```", (FOLDER.parent / file).read_text())
+
+
 def _readme() -> list[str]:
-    return re.findall(r"(?s)```toml\n(.*?)```", (FOLDER.parent / "README.md").read_text())
+    return _tables("README.md")
 
 
 def _all_on() -> str:
@@ -90,3 +106,17 @@ def _general(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(
         part for at, part in enumerate(path) if not isinstance(part, int) and not (at == 1 and path[0] in NAMED)
     )
+
+
+@pytest.mark.parametrize("name", ["fedbridge", "fedbridge.example"])
+def test_the_tests_of_the_examples_pass_and_every_route_has_one(name: str) -> None:
+    config, file = FOLDER / f"{name}.toml", FOLDER / f"{name}.tests.toml"
+    code, out, err = fedbridge("test", file, "-c", config)
+    assert (code, err) == (0, ""), out
+    settings = load(config, {})
+    _, cases = load_cases(file, settings)
+    assert out.splitlines() == [
+        *(f"ok      {case.name}" for case in cases),
+        f"{len(cases)} tests: {len(cases)} ok, 0 failed",
+    ]
+    assert {case.route for case in cases} == set(settings.routes)
