@@ -5,27 +5,34 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from itertools import chain, repeat
+from typing import Any, Final, TypeAlias
 
 from bridge.message import Element, Header, Type, Value
 from bridge.values import rfc3339
+
+Mark: TypeAlias = str | dict[str, Any]
+"""What tells a type that text does not: the type, or {"table": …} or {"array": …}; see `bridge.marks`."""
 
 _DEEPEST: Final = 32  # tables in tables
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE64: Final = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 
 
-def value_of(kind: Type, text: str) -> Value:
+def value_of(kind: Type, text: str, marks: Any = None) -> Value:
     """Read a value of that type from its text form; raises ValueError where the text is not one of it.
 
     Of what is inside a table or an array, JSON tells fewer types than there are: integers are i64, or u64 where they
-    are too large, other numbers f64, and text is a string.
+    are too large, other numbers f64, and text is a string; `marks` are what tells the others, as they stand behind
+    "table" or "array" in a mark. Those that do not fit what is there are nothing.
     """
     try:
-        return _READ[kind](text)
+        if kind == "table":
+            return _table(text, marks)
+        return _array(text, marks) if kind == "array" else _READ[kind](text)
     except (TypeError, InvalidOperation, RecursionError, OverflowError) as error:
         raise ValueError(f"not a value of type {kind}: {error!r:.80}") from None
 
@@ -69,14 +76,27 @@ def _refuse(text: str) -> Any:
     raise ValueError(text)
 
 
-def _table(text: str) -> tuple[Header, ...]:
-    found = _loaded(text)
-    return _entries(found, 0) if isinstance(found, tuple) else _refuse(text)
+def marks_in_turn(marks: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
+    """Give what marks say of each of these names, in order: of a list, to each its own; None where they say nothing."""
+    met: dict[str, int] = {}
+    found: list[Any] = []
+    for name in names:
+        marked = marks.get(name)
+        if isinstance(marked, list):
+            turn = met[name] = met.get(name, -1) + 1
+            marked = marked[turn] if turn < len(marked) else None
+        found.append(marked)
+    return found
 
 
-def _array(text: str) -> tuple[Element, ...]:
+def _table(text: str, marks: Any) -> tuple[Header, ...]:
     found = _loaded(text)
-    return _elements(found, 0) if isinstance(found, list) else _refuse(text)
+    return _entries(found, marks, 0) if isinstance(found, tuple) else _refuse(text)
+
+
+def _array(text: str, marks: Any) -> tuple[Element, ...]:
+    found = _loaded(text)
+    return _elements(found, marks, 0) if isinstance(found, list) else _refuse(text)
 
 
 def _loaded(text: str) -> Any:
@@ -84,33 +104,58 @@ def _loaded(text: str) -> Any:
     return json.loads(text, object_pairs_hook=tuple, parse_float=_float, parse_constant=_refuse)
 
 
-def _entries(pairs: tuple[Any, ...], depth: int) -> tuple[Header, ...]:
-    return tuple((name, *_typed_json(value, depth)) for name, value in pairs)
+def _entries(pairs: tuple[Any, ...], marks: Any, depth: int) -> tuple[Header, ...]:
+    if not isinstance(marks, dict):
+        return tuple((name, *_typed_json(value, None, depth)) for name, value in pairs)
+    each = marks_in_turn(marks, [name for name, _ in pairs])
+    return tuple((name, *_typed_json(value, mark, depth)) for (name, value), mark in zip(pairs, each, strict=True))
 
 
-def _elements(items: list[Any], depth: int) -> tuple[Element, ...]:
-    return tuple(_typed_json(value, depth) for value in items)
+def _elements(items: list[Any], marks: Any, depth: int) -> tuple[Element, ...]:
+    each = chain(marks, repeat(None)) if isinstance(marks, list) else repeat(marks)
+    return tuple(_typed_json(value, mark, depth) for value, mark in zip(items, each, strict=False))
 
 
-def _typed_json(value: Any, depth: int) -> tuple[Type, Value]:  # noqa: PLR0911 - one return for each kind of JSON
-    """The type and value of something inside a table or array: JSON tells fewer types than AMQP has."""
+def _typed_json(value: Any, mark: Any, depth: int) -> tuple[Type, Value]:  # noqa: PLR0911 - one return for each kind
+    """The type and value of something inside a table or array, as its mark says, or as JSON does."""
     if depth > _DEEPEST:
         raise ValueError("nested too deep")
+    if isinstance(value, tuple):
+        return "table", _entries(value, _inside(mark, "table"), depth + 1)
+    if isinstance(value, list):
+        return "array", _elements(value, _inside(mark, "array"), depth + 1)
     if value is None:
         return "void", None
+    if isinstance(mark, str) and mark in _MARKED:
+        try:
+            return _MARKED[mark], value_of(_MARKED[mark], value if isinstance(value, str) else repr(value))
+        except ValueError:
+            pass
     if isinstance(value, bool):
         return "bool", value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**64:
             raise ValueError("beyond 64 bits")
         return ("i64" if value < 2**63 else "u64"), value
-    if isinstance(value, float):
-        return "f64", value
-    if isinstance(value, tuple):
-        return "table", _entries(value, depth + 1)
-    if isinstance(value, list):
-        return "array", _elements(value, depth + 1)
-    return "string", str(value)
+    return ("f64", value) if isinstance(value, float) else ("string", _string(value))
+
+
+def _inside(mark: Any, kind: Type) -> Any:
+    return mark.get(kind) if isinstance(mark, dict) else None
+
+
+def _string(text: str) -> str | bytes:
+    """A string, or the bytes of one that is not UTF-8, which is in JSON with surrogate escapes."""
+    if text.isprintable():  # which no surrogate is
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            pass
+    return text
 
 
 def _bytes(text: str) -> bytes:
@@ -133,7 +178,8 @@ _READ: Final[dict[Type, Callable[[str], Value]]] = {
     "string": str,
     "timestamp": _moment,
     "bytes": _bytes,
-    "table": _table,
-    "array": _array,
     "void": lambda text: _refuse(text) if text else None,
 }
+
+_MARKED: Final[Mapping[str, Type]] = {kind: kind for kind in _READ if kind not in {"bool", "i64", "string", "void"}}
+"""The types that a mark may tell of something inside a table or an array."""

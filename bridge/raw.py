@@ -33,13 +33,14 @@ class RawProperties(Mapping[str, Any]):
     """The standard properties of a message, read when somebody looks.
 
     `timestamp` is the message's time in milliseconds where that is known without looking: it is the property unless
-    what was given has another.
+    what was given has another. `sent` is when it was sent, where that is known and not the message's time.
     """
 
-    __slots__ = ("_given", "_read", "_reader", "timestamp")
+    __slots__ = ("_given", "_read", "_reader", "sent", "timestamp")
 
-    def __init__(self, reader: Reader, given: Any, timestamp: int | None) -> None:
+    def __init__(self, reader: Reader, given: Any, timestamp: int | None, sent: int | None = None) -> None:
         self.timestamp = timestamp
+        self.sent = sent
         self._reader = reader
         self._given = given
         self._read: dict[str, Any] | None = None

@@ -15,8 +15,11 @@ from bridge.message import DELIVERED, Message, Outcome, Verdict
 _OPEN, _SETTLED = 0, 1
 
 
+_FEW: Final = 2  # sends that may be under way however small they are
+
+
 class Pace(NamedTuple):
-    """How many sends of how many messages a sink has under way at most."""
+    """How many sends of how many messages a sink has under way at most; more than two only if they are half full."""
 
     sends: int
     size: int
@@ -106,6 +109,8 @@ class Sends:
     @property
     def room(self) -> int:
         """How many messages may be sent now, by what is unconfirmed."""
+        if self._sends >= _FEW and self._unconfirmed < self._sends * self._pace.size // 2:
+            return 0  # they are small: what comes meanwhile makes one that is larger
         if self._sends >= self._pace.sends:
             return 0
         return min(self._limit - self._unconfirmed, self._pace.size)

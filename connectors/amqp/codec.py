@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Undecodable
-from bridge.names import OURS, PATH, UID
+from bridge.names import OURS, UID
 from connectors.amqp.places import Locate
+from connectors.amqp.restoring import restore
 from connectors.amqp.tables import Malformed, decode_table, encode_table
 
 UID_ENTRY: Final = bytes((len(UID),)) + UID.encode() + b"S"
@@ -56,9 +57,9 @@ class RawDelivery(NamedTuple):
 def decode(raw: RawDelivery, uid: str, locate: Locate | None = None, *, trusted: bool = True) -> Message | Undecodable:
     """Decode a delivery; `uid` is its identity unless it brings one in the header `fedbridge-uid`.
 
-    `locate` gives its path; what it brings from another bridge is dropped unless it is `trusted`. Never raises: what
-    cannot be decoded is an Undecodable of reason bad_properties, bad_header_table, too_deep or too_many_headers, with
-    the offset into the properties in its detail.
+    `locate` gives its path. What a bridge put into its headers is again what it was, or dropped, of what begins with
+    `fedbridge-`, unless it is `trusted`. Never raises: what cannot be decoded is an Undecodable of reason
+    bad_properties, bad_header_table, too_deep or too_many_headers, with the offset into the properties in its detail.
     """
     _tag, _redelivered, exchange, key, data, body = raw
     try:
@@ -66,22 +67,30 @@ def decode(raw: RawDelivery, uid: str, locate: Locate | None = None, *, trusted:
     except UnicodeDecodeError:
         address, place = _lenient(key), _lenient(exchange)
     try:
-        properties, headers = _decode_properties(data)
+        properties, headers = decode_properties(data)
     except Malformed as error:
         return Undecodable(data, body, error.reason, error.detail, address, place)
     except (IndexError, struct.error):
         return Undecodable(data, body, "bad_properties", f"ends early, at byte {len(data)}", address, place)
-    brought = None
+    brought = key_given = None
+    whole: bytes | None = body
     if _MARK in data:
         if trusted:
-            uid, brought, headers = _take_ours(uid, headers)
+            own, brought, key_given, is_null, headers = restore(cast("dict[str, Any]", properties), headers)
+            uid = own or uid
+            if is_null:
+                whole = body or None  # a body is never thrown away for a mark
         else:
             headers = tuple(header for header in headers if not header[0].startswith(OURS))
     path = "" if locate is None else locate(place, address, brought)
-    return _new(Message, (body, uid, address, place, None, properties, headers, path))
+    return _new(Message, (whole, uid, address, place, key_given, properties, headers, path))
 
 
-def _decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
+def decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
+    """Decode flags and values, the inverse of `encode_properties`.
+
+    Raises Malformed; IndexError and struct.error for data that ends early.
+    """
     flags = data[0] << 8 | data[1]
     at = 2
     properties: dict[str, Any] = {}
@@ -118,20 +127,6 @@ def _plan(flags: int) -> _Plan:
     if flags & 3:
         raise Malformed("bad_properties", f"unknown property flags {flags:#06x} at byte 0")
     return tuple((name, _KINDS.get(name, _TEXT)) for bit, name in enumerate(_NAMES) if flags >> (15 - bit) & 1)
-
-
-def _take_ours(uid: str, headers: tuple[Header, ...]) -> tuple[str, str | None, tuple[Header, ...]]:
-    """Take identity and path out of the headers: the sink writes them afresh."""
-    uids = [value for name, _type, value in headers if name == UID and isinstance(value, str) and value]
-    paths = [value for name, _type, value in headers if name == PATH and isinstance(value, str)]
-    kept = headers
-    if uids or paths:
-        kept = tuple(
-            (name, kind, value)
-            for name, kind, value in headers
-            if not (isinstance(value, str) and (name == PATH or (name == UID and uids)))
-        )
-    return uids[0] if uids else uid, paths[0] if paths else None, kept
 
 
 def uid_of(properties: bytes) -> str:

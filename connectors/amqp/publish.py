@@ -17,6 +17,7 @@ from connectors.amqp.codec import UID_ENTRY, encode_properties
 from connectors.amqp.frames import BODY, HEADER, METHOD
 from connectors.amqp.rules import (
     LAST_TIMESTAMP,
+    ORIGIN,
     OURS,
     PERSISTENT,
     is_safe,
@@ -68,6 +69,10 @@ _Shape: TypeAlias = tuple[tuple[str, ...], tuple[Type, ...]]  # the names and th
 _Plan: TypeAlias = tuple[int, tuple[str, ...], tuple[str, ...]]  # flags, properties before and behind the headers
 
 
+_Heads: TypeAlias = tuple[Sequence[bytes], Sequence[int] | None]
+"""What begins each entry, and which headers have one; None if all have."""
+
+
 class _Exceptional(Exception):
     """A message that takes the long way."""
 
@@ -84,7 +89,7 @@ class Encoder:
         self._mode = None if persistent is None else _MODES[PERSISTENT if persistent else 1]
         self._methods: dict[tuple[str, str], bytes] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
-        self._shapes: dict[_Shape, Sequence[bytes] | None] = {}
+        self._shapes: dict[_Shape, _Heads | None] = {}
 
     def add(self, message: Message, exchange: str, key: str, frames: list[Any]) -> None:
         """Add the frames of a mandatory publish to `frames`, as parts to be joined.
@@ -165,7 +170,7 @@ class Encoder:
         parts: list[bytes] = []
         headers = message.headers
         if headers:
-            self._own(headers, parts)
+            self._own(headers, parts, message.exchange)
         if message.body is None:
             raise _Exceptional
         if message.key is not None:
@@ -184,15 +189,20 @@ class Encoder:
         parts += (UID_ENTRY, _U32(len(uid)), uid)
         return parts
 
-    def _own(self, headers: Sequence[Header], parts: list[bytes]) -> None:
+    def _own(self, headers: Sequence[Header], parts: list[bytes], exchange: str | None) -> None:
         """Encode a message's own headers; what begins an entry is known by the shape of them all."""
         names, kinds, _ = zip(*headers)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
         try:
-            heads = self._shapes[names, kinds]
+            plan = self._shapes[names, kinds]
         except KeyError:
-            heads = self._learn((names, kinds))
-        if heads is None:
+            plan = self._learn((names, kinds))
+        if plan is None:
             raise _Exceptional
+        heads, kept = plan
+        if kept is not None:
+            if exchange is not None:
+                raise _Exceptional
+            headers = [headers[at] for at in kept]
         for head, (name, kind, value) in zip(heads, headers):  # noqa: B905 - as many of both
             if kind == "string":
                 raw = value.encode() if type(value) is str else cast("bytes", value)
@@ -200,22 +210,21 @@ class Encoder:
             else:
                 parts += (head, encode_value(kind, value, 1, name))
 
-    def _learn(self, shape: _Shape) -> Sequence[bytes] | None:
+    def _learn(self, shape: _Shape) -> _Heads | None:
         """Work out what begins each entry of such headers, or None where they take the long way, and remember it."""
         names, kinds = shape
-        heads: list[bytes] | None = None
+        plan: _Heads | None = None
         if len(names) <= _SHAPE_HEADERS and len(set(names)) == len(names) and OURS.isdisjoint(names):
-            raws = [name.encode() for name in names]
-            if max(map(len, raws)) <= 255:
-                heads = [
-                    _OCTETS[len(raw)] + raw + (b"S" if kind == "string" else b"")
-                    for raw, kind in zip(raws, kinds, strict=True)
-                ]
+            kept = [at for at, name in enumerate(names) if name not in ORIGIN]
+            raws = [(names[at].encode(), kinds[at]) for at in kept]
+            if all(len(raw) <= _LONGEST for raw, _ in raws):
+                heads = [_OCTETS[len(raw)] + raw + (b"S" if kind == "string" else b"") for raw, kind in raws]
+                plan = heads, kept if len(kept) < len(names) else None
         if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()
-            self._shapes[shape] = heads
-        return heads
+            self._shapes[shape] = plan
+        return plan
 
     def _arrange(self, names: tuple[str, ...]) -> _Plan:
         """Work out flags and order of such properties, and remember it."""

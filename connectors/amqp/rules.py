@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Properties, Type, Value
-from bridge.names import KEY, MILLISECONDS, NULL, PATH, TYPES, UID
+from bridge.names import EXCHANGE, KEY, MILLISECONDS, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
 
 RESERVED: Final[Mapping[str, str | None]] = {
@@ -24,13 +24,23 @@ RESERVED: Final[Mapping[str, str | None]] = {
 """Headers that mean something to RabbitMQ or to us, and what they become; None is left out, for ours to be there once.
 CC and BCC route to further queues; by a foreign x-death RabbitMQ takes a message for one that goes round in circles."""
 
-OURS: Final = frozenset({*RESERVED, KEY, MILLISECONDS, NULL})
+UNSAFE: Final[Mapping[str, str]] = {name: f"amqp-{name.replace('_', '-')}" for name in PROPERTY_NAMES}
+"""The header that each standard property becomes where RabbitMQ would not take it."""
+
+CLAIMED: Final = frozenset({KEY, *UNSAFE.values()})
+"""Headers that are something else to the bridge that reads them, unless they are marked as headers."""
+
+ORIGIN: Final = frozenset({EXCHANGE, ROUTING_KEY})
+"""Headers by which others say where in AMQP a message was: one that comes back does without the first of each."""
+
+OURS: Final = frozenset({*RESERVED, *CLAIMED, MILLISECONDS, NULL})
 """Headers of a message that `sendable` looks at by name."""
 
 LAST_TIMESTAMP: Final = (1 << 64) * 1000 - 1
 """The last timestamp that fits, in milliseconds: AMQP has 64 bits of seconds."""
 
 PERSISTENT: Final = 2
+_REPLACED: Final = frozenset({MILLISECONDS, NULL})  # of these what is said now counts
 _MODES: Final = (1, PERSISTENT)
 _LONGEST: Final = 255  # bytes of a property that is text
 _LAST_EXPIRATION: Final = (1 << 32) - 1  # milliseconds; RabbitMQ refuses more
@@ -50,12 +60,13 @@ def sendable(message: Message, login: str, persistent: bool | None) -> tuple[Pro
         if is_safe(name, value, login):
             properties[name] = value
         else:
-            added.append((f"amqp-{name.replace('_', '-')}", "string", str(value)))
+            added.append((UNSAFE[name], "string", str(value)))
     if persistent is not None:
         properties["delivery_mode"] = PERSISTENT if persistent else 1
     properties.setdefault("delivery_mode", PERSISTENT)
     added += _own(message, properties.get("timestamp"))
-    return cast("Properties", properties), _merged([*_kept(message.headers, {name for name, _, _ in added}), *added])
+    own = message.headers if message.exchange is not None else without_origin(message.headers)
+    return cast("Properties", properties), _merged(_kept(own, {name for name, _, _ in added}), added)
 
 
 def is_safe(name: str, value: Any, login: str) -> bool:
@@ -86,6 +97,18 @@ def says_more(message: Message, timestamp: int) -> bool:
     return message.exchange is None or timestamp % 1000 != 0
 
 
+def without_origin(headers: Sequence[Header]) -> Sequence[Header]:
+    """Give headers without the first of each that says where in AMQP the message was."""
+    met: set[str] = set()
+    kept: list[Header] = []
+    for header in headers:
+        if header[0] in ORIGIN and header[0] not in met:
+            met.add(header[0])
+        else:
+            kept.append(header)
+    return kept
+
+
 def _own(message: Message, timestamp: int | None) -> list[Header]:
     """Give the headers for what AMQP has no property for."""
     headers: list[Header] = []
@@ -107,7 +130,7 @@ def _kept(headers: Sequence[Header], added: set[str]) -> list[Header]:
     kept: list[Header] = []
     for name, kind, value in headers:
         if name not in RESERVED:
-            if name not in added or name not in OURS or name == KEY:
+            if name not in added or name not in _REPLACED:
                 kept.append((name, kind, value))
         elif (renamed := RESERVED[name]) is not None:
             kept.append((renamed, *_as_json(kind, value)) if name == "x-death" else (renamed, kind, value))
@@ -121,20 +144,36 @@ def _as_json(kind: Type, value: Value) -> tuple[Type, Value]:
         raise Unmappable("x-death is nested too deep to be written as JSON", "too_deep") from None
 
 
-def _merged(headers: list[Header]) -> Sequence[Header]:
-    """Make one array of each name's values where a name repeats, which no AMQP table may have, and mark it as that."""
-    if len({name for name, _, _ in headers}) == len(headers):
+def _merged(own: list[Header], added: list[Header]) -> Sequence[Header]:
+    """Make one array of each name's values where a name repeats, which no AMQP table may have, and mark it as that.
+
+    The mark has a list for each: of types, if the order is what it was when each is spread where its array is, and else
+    of the places where they were; in both, null is what was added. A header alone has one too if its name is claimed.
+    """
+    headers = [*own, *added]
+    names = {name for name, _, _ in headers}
+    if len(names) == len(headers) and CLAIMED.isdisjoint([name for name, _, _ in own]):
         return headers
     values: dict[str, list[Element]] = {}
-    for name, kind, value in headers:
-        values.setdefault(name, []).append((kind, value))
-    values.pop(TYPES, None)
-    marks = {name: [kind for kind, _ in elements] for name, elements in values.items() if len(elements) > 1}
-    merged: list[Header] = [
+    places: dict[str, list[int]] = {}
+    for at, (name, kind, value) in enumerate(headers):
+        if name != TYPES:
+            values.setdefault(name, []).append((kind, value))
+            if at < len(own):
+                places.setdefault(name, []).append(at)
+    mixed = any(found[-1] - found[0] >= len(found) for found in places.values())
+    marks: dict[str, list[int | Type | None]] = {}
+    for name, elements in values.items():
+        found = places.get(name, ())
+        if len(elements) > 1 or (found and name in CLAIMED):
+            marks[name] = [*(found if mixed else (kind for kind, _ in elements[: len(found)]))]
+            marks[name] += [None] * (len(elements) - len(found))
+    *merged, uid = (
         (name, "array", tuple(elements)) if len(elements) > 1 else (name, *elements[0])
         for name, elements in values.items()
-    ]
-    uid = merged.pop()
+    )
+    if not marks:
+        return [*merged, uid]
     return [*merged, (TYPES, "string", json.dumps(marks, ensure_ascii=False, separators=(",", ":"))), uid]
 
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
-from bridge.marks import Marks
+from bridge.marks import Dialect, Marks
 from bridge.message import Message, Type, Value
 from bridge.names import EXCHANGE, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.raw import Pairs, RawHeaders, RawProperties, properties_of
 from bridge.values import text_of
+
+DIALECT = Dialect(raw=True, null=True, claimed=frozenset(PROPERTY_NAMES.values()))
+"""What a record tells of its headers' types."""
 
 _OURS = frozenset({UID, TYPES, PATH})
 
@@ -41,7 +44,7 @@ class Encoder:
     """Makes records of messages, and remembers what messages have in common: where they came from, what headers."""
 
     def __init__(self) -> None:
-        self._marks = Marks()
+        self._marks = Marks(DIALECT)
         self._exchange: str | None = None
         self._address: str | None = None
         self._origin: Pairs = []
@@ -97,15 +100,23 @@ class Encoder:
                 if foreign := [header for header in given if header[0] not in _OURS]:
                     self._add(foreign, headers, encode)
                 return
-            mark = self._marks.learn((names, kinds))
+            "".join(names).encode()  # or aiokafka could not write them
+            mark = self._marks.learn(given)
         add = headers.append
+        fits = encode is str.encode
         for name, kind, value in given:
             if kind == "string":
-                add((name, encode(value) if type(value) is str else value))
+                if type(value) is str:
+                    add((name, encode(value)))
+                else:  # it is not UTF-8
+                    add((name, value))
+                    fits = False
             elif type(value) is int and kind != "timestamp":
                 add((name, b"%d" % value))
             else:
                 add((name, _native(kind, value, encode)))
+        if not fits:
+            mark = self._marks.exact(given)
         if mark is not None:
             add((TYPES, mark))
 
@@ -119,7 +130,7 @@ def _passed(own: RawHeaders, message: Message) -> tuple[int | None, Pairs] | Non
     properties = cast("RawProperties", own.properties)
     timestamp = properties.timestamp
     if timestamp is None:
-        timestamp = properties.get("timestamp")
+        timestamp = properties.get("timestamp", properties.sent)
     pairs = own.pairs if timestamp is None or 0 <= timestamp <= LAST_TIMESTAMP else None  # else it needs a header
     if pairs is None:
         return None

@@ -7,7 +7,7 @@ what a record holds: what does not fit its name or its type stays a header, as i
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bridge.marks import MarkReader
@@ -15,6 +15,7 @@ from bridge.message import Delivery, Header, Message
 from bridge.names import OURS, PATH, PROPERTY_NAMES, TYPES, UID
 from bridge.paths import UNTRACED, Trail
 from bridge.raw import Pairs, RawHeaders, RawProperties
+from connectors.kafka.codec import DIALECT
 from connectors.kafka.records import PlainRecord
 from connectors.kafka.tap import Record
 
@@ -35,13 +36,15 @@ class Decoder:
         """Begin; `cluster` is the cluster's id, of which every uid has a part."""
         self._cluster = short_cluster(cluster)
         self._trail = trail
-        self._marks = MarkReader(raw=True)
+        self._marks = MarkReader(DIALECT)
 
     def deliveries(self, records: Iterable[Record], topic: str, partition: int, receipt: int) -> list[Delivery]:
         """Make the deliveries of records of one partition; their receipts count up from `receipt`.
 
         A message that brings no `fedbridge-uid` is named by its position and timestamp, since a topic made anew starts
-        its offsets again (DESIGN section 4). `size` is that of key, value and headers.
+        its offsets again (DESIGN section 4). The time of one that brings a uid is that of its header alone, unless it
+        came as it was from another topic, and is named by its position and time there. `size` is that of key, value
+        and headers.
         """
         place = f"kafka:{self._cluster}/{topic}/{partition}/"
         found: list[Delivery] = []
@@ -63,7 +66,10 @@ class Decoder:
             if path is not None:
                 given = [pair for pair in given if pair[0] != PATH]
             is_own = record.timestamp_type == _CREATE_TIME and timestamp >= 0
-            properties = RawProperties(self, given, timestamp if is_own else None)
+            if is_own and uid is not None and not uid.endswith(f"@{timestamp}"):  # a bridge says the time in a header
+                properties = RawProperties(self, given, None, timestamp)
+            else:
+                properties = RawProperties(self, given, timestamp if is_own else None)
             headers = RawHeaders(self, given, properties if plain else None, uid)
             if uid is None:
                 uid = f"{place}{record.offset}@{timestamp}"
@@ -77,9 +83,12 @@ class Decoder:
     def properties(self, given: Pairs) -> dict[str, Any]:
         """Give the standard properties among the headers of a record."""
         properties: dict[str, Any] = {}
+        mark: bytes | None = None
         for header, raw in given:
             name = _PROPERTIES.get(header)
             if name is None or raw is None or name in properties:
+                if header == TYPES:
+                    mark = raw
                 continue
             if name in _NUMBERS:
                 if _is_number(raw):
@@ -89,6 +98,9 @@ class Decoder:
                 properties[name] = raw.decode()
             except UnicodeDecodeError:
                 properties[name] = raw.decode("utf-8", "surrogateescape")
+        if mark and (claims := self._marks.claims(mark)):
+            own = _claimed(given, claims)
+            return self.properties([pair for at, pair in enumerate(given) if at not in own and pair[0] != TYPES])
         return properties
 
     def pairs(self, given: Pairs, timestamp: int | None) -> Pairs:
@@ -97,23 +109,42 @@ class Decoder:
 
     def headers(self, given: Pairs) -> Sequence[Header]:
         """Give the headers of a record that are the message's own, typed as `fedbridge-types` says."""
-        taken: set[str] = set()
-        mark: bytes | None = None
-        uid: str | None = None
-        headers: list[Header] = []
-        for name, raw in given:
-            if raw is None:
-                headers.append((name, "void", None))
-            elif name == TYPES:
-                mark = raw
-            elif name == UID and raw and uid is None and (uid := _text(raw)) is not None:
-                continue
-            elif name in _PROPERTIES and name not in taken and (name not in _DECIMAL or _is_number(raw)):
-                taken.add(name)
-            else:
-                text = _text(raw)
-                headers.append((name, "bytes", raw) if text is None else (name, "string", text))
-        return headers if mark is None else self._marks.typed(mark, headers)
+        headers, mark = _headers(given, ())
+        if mark is None:
+            return headers
+        if claims := self._marks.claims(mark):
+            headers, _ = _headers(given, _claimed(given, claims))
+        return self._marks.typed(mark, headers)
+
+
+def _headers(given: Pairs, own: Collection[int]) -> tuple[list[Header], bytes | None]:
+    """Give what of a record is no property and nothing of ours, and the mark; at `own` are headers by any name."""
+    taken: set[str] = set()
+    mark: bytes | None = None
+    uid: str | None = None
+    headers: list[Header] = []
+    for at, (name, raw) in enumerate(given):
+        if raw is None:
+            headers.append((name, "void", None))
+        elif name == TYPES:
+            mark = raw
+        elif name == UID and raw and uid is None and (uid := _text(raw)) is not None:
+            continue
+        elif name in _PROPERTIES and name not in taken and at not in own and (name not in _DECIMAL or _is_number(raw)):
+            taken.add(name)
+        else:
+            text = _text(raw)
+            headers.append((name, "bytes", raw) if text is None else (name, "string", text))
+    return headers, mark
+
+
+def _claimed(given: Pairs, claims: Mapping[str, int]) -> frozenset[int]:
+    """Give where those headers are which are no properties for all their names: the last ones, as many as marked."""
+    places: dict[str, list[int]] = {}
+    for at, (name, _) in enumerate(given):
+        if name in claims:
+            places.setdefault(name, []).append(at)
+    return frozenset(at for name, found in places.items() for at in found[-claims[name] :])
 
 
 def short_cluster(cluster: str) -> str:

@@ -16,7 +16,7 @@ from bridge.raw import properties_of
 from bridge.values import text_of
 from connectors.mqtt.packets import LARGEST, PUBLISH, RETAIN, varint
 from connectors.mqtt.properties import CONTENT_TYPE, CORRELATION, expiry, user_head
-from connectors.mqtt.rules import EXCEPTIONS, lasting, long_way, retains
+from connectors.mqtt.rules import DIALECT, EXCEPTIONS, lasting, long_way, retains
 
 _HEADS: Final = {
     **{name: user_head(pair) for name, pair in PROPERTY_NAMES.items()},
@@ -33,7 +33,10 @@ _U16: Final = struct.Struct(">H").pack
 _SHAPES: Final = 256  # shapes of headers that are remembered, of at most as many headers and characters of names:
 _SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
 
-_Plan: TypeAlias = tuple[Sequence[bytes], bytes | None]  # how the user property of each header begins, and the mark
+_NESTING: Final = frozenset({"table", "array"})  # of these the mark says what is inside
+
+_Plan: TypeAlias = tuple[Sequence[bytes], bytes | None, bool]
+"""How the user property of each header begins, the mark, and whether that is to be made for each message."""
 
 
 class Exceptional(Exception):
@@ -139,7 +142,7 @@ class Encoder:
             plan = self._learn((names, kinds))
         if plan is None:
             raise Exceptional
-        begun, mark = plan
+        begun, mark, nests = plan
         heads += begun
         for _, kind, value in headers:
             if kind == "string":
@@ -148,17 +151,20 @@ class Encoder:
                 raws.append(b"%d" % value)
             else:
                 raws.append(text_of(kind, value).encode())
+        if nests:
+            mark = mark_of(headers, DIALECT)
         if mark is not None:
             heads.append(_TYPES)
             raws.append(mark)
 
     def _learn(self, shape: Shape) -> _Plan | None:
         """Work out how the user properties of such headers begin, or None where they take the long way."""
-        names, _ = shape
+        names, kinds = shape
         plan: _Plan | None = None
         if len(names) <= _SHAPE_HEADERS and sum(map(len, names)) <= _SHAPE_NAMES:
             if EXCEPTIONS.isdisjoint(names) and all(map(str.isprintable, names)):
-                plan = [user_head(name) for name in names], mark_of(shape)
+                mark = mark_of([(name, kind, "") for name, kind in zip(names, kinds, strict=True)], DIALECT)
+                plan = [user_head(name) for name in names], mark, not _NESTING.isdisjoint(kinds)
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()
             self._shapes[shape] = plan

@@ -6,12 +6,13 @@ properties again, and all others are headers, typed as `fedbridge-types` says (r
 packet holds: what does not fit its name or its type stays a header, as it is, and what cannot be read is Undecodable.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias, cast
 
-from bridge.marks import MarkReader
+from bridge.marks import ESCAPED, MarkReader, unescaped
 from bridge.message import Delivery, Header, Message, Undecodable
 from bridge.names import KEY, NULL, OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.parsing import value_of
 from bridge.paths import UNTRACED, Trail
 from connectors.mqtt.packets import DUP, RETAIN, BadPacket, Publish, read_varint
 from connectors.mqtt.properties import (
@@ -25,7 +26,7 @@ from connectors.mqtt.properties import (
     BadProperties,
     Names,
 )
-from connectors.mqtt.rules import MQTT_PAYLOAD_FORMAT, MQTT_RESPONSE_TOPIC, MQTT_RETAIN, MQTT_TOPIC, lasting
+from connectors.mqtt.rules import DIALECT, MQTT_PAYLOAD_FORMAT, MQTT_RESPONSE_TOPIC, MQTT_RETAIN, MQTT_TOPIC, lasting
 
 _BRIDGES: Final = (UID, PATH, TYPES, NULL)
 _SLOTS: Final = {**{pair: name for name, pair in PROPERTY_NAMES.items()}, **{name: name for name in (*_BRIDGES, KEY)}}
@@ -47,7 +48,7 @@ class Decoder:
         self._trail = trail
         self._has_properties = properties
         self._names = Names()
-        self._marks = MarkReader(raw=False)
+        self._marks = MarkReader(DIALECT)
 
     def deliveries(self, publishes: Sequence[Publish], base: int, number: int) -> list[Delivery]:
         """Make the deliveries of PUBLISH packets; their receipts count up from `base + number`.
@@ -71,7 +72,7 @@ class Decoder:
             topic = raw.decode()
             if self._has_properties:
                 at, end = _extent(content)
-                found, headers, natives = self._walk(content, at, end)
+                found, headers, natives = self._block(content, at, end)
                 content = content[end:]
         except UnicodeDecodeError:
             return self._undecodable(packet, "bad_topic", f"the topic is not UTF-8: {raw!r:.80}")
@@ -96,6 +97,23 @@ class Decoder:
         message: Message = _new(Message, (body, uid, topic, None, key, found, headers, path))
         return message
 
+    def _block(self, data: bytes, at: int, end: int) -> _Block:
+        """Read the properties from `at` to `end`; what their mark says to be a header is one, whatever its name."""
+        block = found, headers, _ = self._walk(data, at, end, _SLOTS)
+        mark = found.get(TYPES, "").encode() if self._trail.trusted else b""
+        if not mark:
+            return block
+        if claims := self._marks.claims(mark):
+            names = [name for name, _, _ in headers]
+            own = {name for name, count in claims.items() if names.count(name) + (_SLOTS.get(name) in found) <= count}
+            found, headers, _ = block = self._walk(
+                data, at, end, {name: slot for name, slot in _SLOTS.items() if name not in own}
+            )
+        for name, kind in self._marks.others(mark).items():
+            if kind == ESCAPED and (slot := _SLOTS[name]) in found:
+                _unescape(found, slot)
+        return block
+
     def _own(self, found: _Found, headers: list[Header]) -> tuple[bytes, list[Header]]:
         """Give the mark, and the headers typed by it; without trust nothing of a bridge's is left."""
         if not self._trail.trusted:
@@ -105,15 +123,15 @@ class Decoder:
         mark = found.pop(TYPES, "").encode()
         return mark, list(self._marks.typed(mark, headers)) if mark else headers
 
-    def _walk(self, data: bytes, at: int, end: int) -> _Block:
-        """Walk over the properties from `at` to `end`, and take the first of each name that means something.
+    def _walk(self, data: bytes, at: int, end: int, slots: Mapping[str, str]) -> _Block:
+        """Walk over the properties from `at` to `end`, and take the first of each name that has a slot.
 
         Raises BadProperties for whatever is wrong with them.
         """
         found: _Found = {}
         headers: list[Header] = []
         natives: dict[int, Any] = {}
-        names, slot_of, add = self._names, _SLOTS.get, headers.append
+        names, slot_of, add = self._names, slots.get, headers.append
         try:
             while at < end:
                 if data[at] != USER:
@@ -139,8 +157,12 @@ class Decoder:
 
     def _key(self, text: str, mark: bytes) -> bytes:
         """Give the key, which crossed as text, or as base64url if it was marked as bytes."""
-        value = self._marks.typed(mark, [(KEY, "string", text)])[0][2] if mark else text
-        return value if isinstance(value, bytes) else text.encode()
+        if mark and self._marks.others(mark).get(KEY) == "bytes":
+            try:
+                return cast("bytes", value_of("bytes", text))
+            except ValueError:
+                pass
+        return text.encode()
 
     def _undecodable(self, packet: Publish, reason: str, detail: str) -> Undecodable:
         """Keep of a packet what can be told apart: properties, payload and topic."""
@@ -156,6 +178,15 @@ class Decoder:
 
 def _empty() -> _Block:
     return {}, [], {}
+
+
+def _unescape(found: _Found, slot: str) -> None:
+    """Read text that crossed as base64url; what is none is left as it is."""
+    try:
+        raw = unescaped(found[slot])
+    except ValueError:
+        return
+    found[slot] = raw if isinstance(raw, str) else raw.decode("utf-8", "surrogateescape")
 
 
 def _extent(content: bytes) -> tuple[int, int]:

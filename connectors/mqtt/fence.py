@@ -31,14 +31,15 @@ class Fence:
         self._goal = 0  # the number of the last message in front of the fence that is on its way
         self._pongs: int | None = None  # with which it will have been answered
 
-    def see_to(self, number: int) -> bool:
+    def see_to(self, number: int, *, urgent: bool) -> bool:
         """Note an answer, if it has come, and set the next fence where it is due; whether `passed` has changed.
 
-        To be called when something was read, and when acknowledgements up to a message's `number` were written.
+        One is due at once if it is `urgent`: somebody waits for what was acknowledged. To be called when something was
+        read, and when acknowledgements up to a message's `number` were written.
         """
         answered = self._pongs is not None and self._session.tap.pongs >= self._pongs
         if answered:
             self.passed, self._pongs = self._goal, None
-        if self._pongs is None and number - self.passed >= self._every:
+        if self._pongs is None and number - self.passed >= (1 if urgent else self._every):
             self._goal, self._pongs = number, self._session.mark()
         return answered

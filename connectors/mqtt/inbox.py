@@ -56,12 +56,12 @@ class Inbox:
     def full(self) -> bool:
         """Whether nothing more is read until something is settled."""
         beyond = self._taken - self._settled + len(self._ready) - self._messages
-        if beyond <= 0 or not self._held:
+        if beyond <= 0 or not self.held:
             return self._unsettled >= self._size or beyond > 0
         return self._unsettled + beyond * _COST >= self._size
 
     @property
-    def _held(self) -> bool:
+    def held(self) -> bool:
         """Whether nothing is given until something is gone."""
         return self._taken - self._gone >= self._messages
 
@@ -86,7 +86,7 @@ class Inbox:
 
     def take(self, limit: int) -> tuple[list[Publish], int]:
         """Give up to `limit` packets, and the number of the first: no more than the window has room for."""
-        counted = self._settled if self._held and self.full else self._gone
+        counted = self._settled if self.held and self.full else self._gone
         limit = min(limit, self._messages - (self._taken - counted))
         batch = self._ready[:limit] if limit > 0 else []
         del self._ready[: len(batch)]

@@ -5,11 +5,11 @@ places of their own in MQTT 5, so have three headers; all other properties and e
 and with repeats; what text cannot say about a header's type is in one more, `fedbridge-types`.
 """
 
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
-from bridge.marks import mark_of
-from bridge.message import Header, Message, Type, Value
+from bridge.marks import ESCAPED, Dialect, mark_of
+from bridge.message import Message, Type, Value
 from bridge.names import EXCHANGE, KEY, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
 from config.mqtt import unfit
@@ -28,12 +28,16 @@ MQTT_RESPONSE_TOPIC: Final = "mqtt-response-topic"
 MQTT_PAYLOAD_FORMAT: Final = "mqtt-payload-format"
 """Header (u8) with the Payload Format Indicator where it is 1: the payload is UTF-8."""
 
+DIALECT: Final = Dialect(raw=False, null=False, claimed=frozenset({*PROPERTY_NAMES.values(), KEY}))
+"""What a packet tells of its user properties' types."""
+
 EXCEPTIONS: Final = frozenset({UID, PATH, TYPES, MQTT_RETAIN, MQTT_RESPONSE_TOPIC, MQTT_PAYLOAD_FORMAT})
 """Headers that `long_way` looks at by name."""
 
 LONGEST_EXPIRY: Final = (1 << 32) - 1
 """Seconds of a Message Expiry Interval at most (MQTT 5, section 3.3.2.3.3)."""
 
+_Pair: TypeAlias = tuple[str, str, Value]  # what becomes a user property: name, type or `ESCAPED`, value
 _DIGITS: Final = 20  # of a number of milliseconds that may fit
 
 
@@ -76,18 +80,22 @@ def retains(message: Message) -> bool:
 def long_way(message: Message) -> bytes:
     """Encode the properties of any message, without their length.
 
-    A header's string, or a key, that is not UTF-8 or holds what brokers refuse (`unfit`) crosses as base64url and is
-    marked as bytes. Raises Unmappable: unencodable for other text of that kind, too_large for text above 65,535 bytes,
-    too_deep.
+    Text that is not UTF-8 or holds what brokers refuse (`unfit`) crosses as base64url and is marked as `ESCAPED`, a key
+    as bytes. Raises Unmappable: unencodable for a name of that kind, or text that no bytes stand for, too_large for
+    text above 65,535 bytes, too_deep.
     """
     parts: list[bytes] = []
-    properties = cast("dict[str, Any]", message.properties)
-    if "expiration" in properties:
-        parts += _expiration(properties["expiration"])
-    parts += [_property(name, value) for name, value in properties.items() if name != "expiration"]
+    others: list[_Pair] = []
+    for name, value in cast("dict[str, Any]", message.properties).items():
+        parts += _property(name, value, others)
+    origin: list[_Pair] = []
     if message.exchange is not None:
-        parts += (_user(EXCHANGE, message.exchange), _user(ROUTING_KEY, message.address))
-    headers = [] if message.key is None else [_crossing(KEY, "string", message.key)]
+        origin = [_crossing(EXCHANGE, "string", message.exchange), _crossing(ROUTING_KEY, "string", message.address)]
+    key: list[_Pair] = []
+    if message.key is not None:
+        name, kind, raw = _crossing(KEY, "string", message.key)
+        key = [(name, "bytes" if kind == ESCAPED else kind, raw)]
+    headers: list[_Pair] = []
     natives: set[int] = set()
     for name, kind, value in message.headers:
         native = _native(name, kind, value, natives)
@@ -96,10 +104,10 @@ def long_way(message: Message) -> bytes:
         else:
             parts.append(native)
     try:
-        mark = mark_of((tuple(name for name, _, _ in headers), tuple(kind for _, kind, _ in headers)))
-        parts += [_user(name, text_of(kind, value)) for name, kind, value in headers]
-    except UnicodeEncodeError as error:
-        raise Unmappable(f"a header's name is not UTF-8: {error.object!a:.80}", "unencodable") from None
+        mark = mark_of(
+            [*origin, *headers], DIALECT, {name: kind for name, kind, _ in (*others, *key) if kind != "string"}
+        )
+        parts += [_user(name, _text(kind, value)) for name, kind, value in (*others, *origin, *key, *headers)]
     except RecursionError:
         raise Unmappable("a header is nested too deep to be written as JSON", "too_deep") from None
     if mark is not None:
@@ -112,26 +120,24 @@ def long_way(message: Message) -> bytes:
     return b"".join(parts)
 
 
-def _expiration(text: str) -> list[bytes]:
-    """Give the interval in seconds, and the text beside it where that says less."""
-    seconds = lasting(text)
-    exact = [] if seconds is not None and text == str(seconds * 1000) else [_user(PROPERTY_NAMES["expiration"], text)]
-    return exact if seconds is None else [expiry(seconds), *exact]
-
-
-def _property(name: str, value: Any) -> bytes:
-    if name == "content_type":
-        return bytes((CONTENT_TYPE,)) + _sized(name, _utf8(name, value))
+def _property(name: str, value: Any, others: list[_Pair]) -> list[bytes]:
+    """Encode a property, or add it to those that become user properties, or both where its own place says less."""
     if name == "correlation_id":
-        return bytes((CORRELATION,)) + _sized(name, _escaped(name, value))
-    return _user(PROPERTY_NAMES[name], str(value))
+        return [bytes((CORRELATION,)) + _sized(name, _escaped(name, value))]
+    pair = _crossing(PROPERTY_NAMES[name], "string", str(value))
+    if name == "content_type" and pair[1] != ESCAPED:
+        return [bytes((CONTENT_TYPE,)) + _sized(name, _utf8(name, value))]
+    seconds = lasting(value) if name == "expiration" else None
+    if seconds is None or value != str(seconds * 1000):
+        others.append(pair)
+    return [] if seconds is None else [expiry(seconds)]
 
 
 def _native(name: str, kind: Type, value: Value, taken: set[int]) -> bytes | None:
     """Give what a header is in MQTT if it is not a user property: nothing of ours; a standard property, once."""
     if name not in EXCEPTIONS:
         return None
-    if name in {UID, PATH, TYPES} or (name == MQTT_RETAIN and kind == "bool"):
+    if name in {UID, PATH, TYPES} or (name == MQTT_RETAIN and kind == "bool" and value is True):
         return b""
     if name == MQTT_PAYLOAD_FORMAT and kind == "u8" and value == 1 and PAYLOAD_FORMAT not in taken:
         taken.add(PAYLOAD_FORMAT)
@@ -143,16 +149,20 @@ def _native(name: str, kind: Type, value: Value, taken: set[int]) -> bytes | Non
     return None
 
 
-def _crossing(name: str, kind: Type, value: Value) -> Header:
-    """Give a header as it crosses: a string is one if MQTT can carry it, and else bytes."""
+def _crossing(name: str, kind: Type, value: Value) -> _Pair:
+    """Give a header as it crosses: a string is one if MQTT can carry it, and else bytes that stand for it."""
     if kind != "string":
         return name, kind, value
     raw = value if isinstance(value, bytes) else _escaped(name, str(value))
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        return name, "bytes", raw
-    return (name, "bytes", raw) if unfit(text) else (name, "string", text)
+        return name, ESCAPED, raw
+    return (name, ESCAPED, raw) if unfit(text) else (name, kind, text)
+
+
+def _text(kind: str, value: Value) -> str:
+    return text_of("bytes" if kind == ESCAPED else cast("Type", kind), value)
 
 
 def _user(name: str, text: str) -> bytes:

@@ -157,6 +157,7 @@ class MqttSource:
             if loss is not None and self._inbox.empty:
                 self._empty.set()
             if batch:
+                self._let_go()
                 return self._decoder.deliveries(batch, self._base, first)
             self._wake.clear()
             await self._wake.wait()
@@ -209,7 +210,7 @@ class MqttSource:
         """Have the inbox know what does not come again: all that is settled, where nothing does."""
         if not self.redelivers:
             self._inbox.forget(self._settled)
-        elif self._session.loss is None and self._fence.see_to(self._settled):
+        elif self._session.loss is None and self._fence.see_to(self._settled, urgent=self._inbox.held):
             self._inbox.forget(self._fence.passed)
 
 

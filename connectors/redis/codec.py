@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from bridge.errors import Unmappable
-from bridge.marks import Marks
-from bridge.message import Message, Type, Value
+from bridge.marks import Marks, Shape, mark_of
+from bridge.message import Header, Message, Type, Value
 from bridge.names import PATH, PROPERTY_NAMES, TYPES, UID
 from bridge.raw import RawHeaders
 from bridge.values import text_of
@@ -18,6 +18,7 @@ from connectors.redis.commands import LENGTHS, xadd_head
 from connectors.redis.crossing import Crossings
 from connectors.redis.fields import (
     BODY,
+    DIALECT,
     EXCHANGE_FIELD,
     HEADER,
     KEY_FIELD,
@@ -41,7 +42,8 @@ _SHAPE_HEADERS, _SHAPE_NAMES = 64, 1024
 _HEADS: Final = 1024  # beginnings of commands that are remembered
 
 _Encode: TypeAlias = Callable[[str], bytes]
-_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool, bool]
+_VARIED: Final = ("table", "array", "bytes")  # types of which a mark says more or less by the value
+_Shape: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[Type, ...], bool, bool, bool, bool, bool | None]
 
 
 class Encoder:
@@ -51,7 +53,7 @@ class Encoder:
         """Begin; `max_length` is what streams are trimmed to, `largest` the most bytes of a field."""
         self.largest = largest
         self._max_length = max_length
-        self._marks = Marks()
+        self._marks = Marks(DIALECT)
         self._frames: dict[_Shape, Frame] = {}
         self._heads: dict[tuple[bytes, int], bytes] = {}
         self._crossings = Crossings()
@@ -130,13 +132,19 @@ class Encoder:
             values += (encode(exchange), encode(address))
         names: tuple[str, ...] = ()
         kinds: tuple[Type, ...] = ()
+        marked: bool | None = None  # by a value of its own, and not by the mark of its shape
         if headers:
             names, kinds, given = zip(*headers)  # noqa: B905 - headers are triples, and `strict` costs 0.1 us here
-            _add_values(kinds, given, values, encode)
+            varied, fits = _add_values(kinds, given, values, encode)
+            if varied or not fits:
+                mark = self._mark(headers, (names, kinds)) if fits else self._marks.exact(headers)
+                marked = mark is not None
+                if mark is not None:
+                    values.append(mark)
         if path:
             values.append(path.encode())
         values.append(encode(uid))
-        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None, not path
+        shape = tuple(properties), names, kinds, body is None, key is None, exchange is None, not path, marked
         frame = self._frames.get(shape)
         if frame is None:
             if not _OURS.isdisjoint(names):
@@ -144,9 +152,17 @@ class Encoder:
             frame = self._learn(shape, encode)
         return frame, values
 
+    def _mark(self, headers: Sequence[Header], shape: Shape) -> bytes | None:
+        """The mark of headers whose strings are text."""
+        try:
+            return self._marks.known[shape]
+        except KeyError:
+            return self._marks.learn(headers)
+
     def _learn(self, shape: _Shape, encode: _Encode) -> Frame:
-        properties, names, kinds, is_null, keyless, not_by_amqp, pathless = shape
-        mark = self._marks.learn((names, kinds)) if set(kinds) - {"string"} else None
+        properties, names, kinds, is_null, keyless, not_by_amqp, pathless, marked = shape
+        typed = [(name, kind, "") for name, kind in zip(names, kinds, strict=True)]
+        mark = mark_of(typed, DIALECT) if marked is None else None  # by shape: nothing in it varies
         fields: list[tuple[bytes, bytes | None]] = [(NULL_FIELD, TRUE) if is_null else (BODY.encode(), None)]
         if not keyless:
             fields.append((KEY_FIELD, None))
@@ -154,7 +170,7 @@ class Encoder:
         if not not_by_amqp:
             fields += ((EXCHANGE_FIELD, None), (ROUTING_KEY_FIELD, None))
         fields += [(HEADER + encode(name), None) for name in names]
-        if mark is not None:
+        if mark is not None or marked:
             fields.append((TYPES_FIELD, mark))
         if not pathless:
             fields.append((PATH_FIELD, None))
@@ -184,14 +200,22 @@ class Encoder:
         return head
 
 
-def _add_values(kinds: Sequence[Type], given: Sequence[Any], values: list[bytes], encode: _Encode) -> None:
+def _add_values(kinds: Sequence[Type], given: Sequence[Any], values: list[bytes], encode: _Encode) -> tuple[bool, bool]:
+    """Add the values of headers; tell whether their mark may depend on them, and whether all strings are text."""
+    varied, fits = False, encode is str.encode
     for kind, value in zip(kinds, given, strict=False):  # as many; `strict` costs
         if kind == "string":
-            values.append(encode(value) if type(value) is str else value)
+            if type(value) is str:
+                values.append(encode(value))
+            else:  # it is not UTF-8
+                values.append(value)
+                fits = False
         elif type(value) is int and kind != "timestamp":
             values.append(b"%d" % value)
         else:
             values.append(_native(kind, value, encode))
+            varied = varied or kind in _VARIED
+    return varied, fits
 
 
 def _native(kind: Type, value: Value, encode: _Encode) -> bytes:

@@ -16,8 +16,9 @@ from connectors.redis.frames import Frame, frame_of
 _Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bool, bool, bool]  # as `crossing_of` takes it
 _NUMBERS: Final = frozenset(PROPERTY_NAMES[name] for name in NUMBERS)
 _TIMESTAMP: Final = PROPERTY_NAMES["timestamp"]
+_PROPERTIES: Final = frozenset(PROPERTY_NAMES.values())
 _KNOWN: Final = frozenset({*PROPERTY_NAMES.values(), TYPES, UID})
-
+_LISTS: Final = b'":['  # in a mark: some name has a list, as those have that claim the name of a property
 
 _SHAPES: Final = 256  # kinds that are remembered, of at most as many pairs and characters of names
 _SHAPE_PAIRS, _SHAPE_NAMES = 64, 1024
@@ -31,6 +32,8 @@ class Crossing(NamedTuple):
     """The positions of values that have to be numbers."""
     stamps: bool
     """Whether the time is a field of its own."""
+    mark: int | None
+    """The position of the mark, where some name might be a header's and not that of a property: the mark says it."""
 
 
 class Crossings:
@@ -55,7 +58,9 @@ class Crossings:
             crossing = self._learn(kind)
         if pairs is None or crossing is None:
             return None
-        frame, numbers, stamps = crossing
+        frame, numbers, stamps, mark = crossing
+        if mark is not None and _LISTS in given[mark]:
+            return None
         for at in numbers:
             if given[at] is None or number_of(given[at]) is None:
                 return None
@@ -103,4 +108,6 @@ def crossing_of(  # noqa: PLR0917 - what makes a difference
         fields.append((PATH_FIELD, None))
     if unnamed:
         fields.append((UID_FIELD, None))
-    return Crossing(frame_of(fields), [at for at, name in enumerate(names) if name in _NUMBERS], stamps)
+    doubtful = TYPES in known and not _PROPERTIES.isdisjoint(known)
+    numbers = [at for at, name in enumerate(names) if name in _NUMBERS]
+    return Crossing(frame_of(fields), numbers, stamps, names.index(TYPES) if doubtful else None)

@@ -15,7 +15,7 @@ from bridge.message import Delivery, Message, Properties, Undecodable
 from bridge.paths import UNTRACED, Trail
 from bridge.raw import RawHeaders, RawProperties
 from connectors.redis.commands import pack
-from connectors.redis.fields import NULL_FIELD, PATH_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
+from connectors.redis.fields import DIALECT, NULL_FIELD, PATH_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
 from connectors.redis.layout import JsonLayout, Layout, lenient
 from connectors.redis.ledger import Ledger, Receipt
 
@@ -51,7 +51,7 @@ class Decoder:
         self._place = f"redis:{place}/"
         self._body = body.encode()
         self._no_body = no_body
-        self._marks = MarkReader(raw=True)
+        self._marks = MarkReader(DIALECT)
         self._known: dict[tuple[bytes, ...], Layout] = {}
         self._last = self._layout([])
 

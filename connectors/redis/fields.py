@@ -7,6 +7,7 @@ none is taken for the body, the key or a property (research/mapping.md 4.3).
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from bridge.marks import Dialect
 from bridge.names import EXCHANGE, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 
 Fields: TypeAlias = Sequence[bytes]
@@ -24,6 +25,9 @@ EXCHANGE_FIELD: Final = EXCHANGE.encode()
 ROUTING_KEY_FIELD: Final = ROUTING_KEY.encode()
 HEADER: Final = b"h:"
 """What the name of a header's field begins with."""
+
+DIALECT: Final = Dialect(raw=True, null=False, claimed=frozenset())
+"""What an entry tells of its headers' types; by their prefix no name of theirs means anything else."""
 
 TRUE: Final = b"true"
 PROPERTY_FIELDS: Final[Mapping[bytes, str]] = {field.encode(): name for name, field in PROPERTY_NAMES.items()}

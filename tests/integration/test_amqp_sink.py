@@ -75,7 +75,7 @@ async def test_what_one_source_reads_another_reads_again_unchanged(
         assert await send(sink, [message]) == [DELIVERED]
     async with opened_source(amqp_url, queue=queue) as source:
         [delivery] = await collect(source, 1)
-        assert decoded(delivery) == message
+        assert decoded(delivery)._replace(path="") == message
         source.settle([delivery.receipt])
         await source.flush()
 

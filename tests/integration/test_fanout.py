@@ -109,7 +109,7 @@ async def test_a_slow_target_slows_the_source_down_and_misses_nothing(
             ("kafka", "topic", topic.target),
             more="window = { messages = 100 }",
         )
-        daemon = bridge(everywhere(brokers, f'{table}\n[brokers.slow]\nurl = "{url}"\nheartbeat = "2s"\n'))
+        daemon = bridge(everywhere(brokers, f'{table}\n[brokers.slow]\nid = "slow"\nurl = "{url}"\nheartbeat = "2s"\n'))
         await origin.fill(numbered(1000))
         most = 0.0
         while daemon.fates()["delivered"] < 1000:

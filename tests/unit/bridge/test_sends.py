@@ -80,6 +80,23 @@ async def test_there_is_room_within_the_limit_and_the_pace() -> None:
     assert sends.room == 0
 
 
+async def test_small_sends_wait_for_one_another_and_large_ones_do_not() -> None:
+    sends = Sends(100, Pace(4, 10))
+    sends.begin(messages(2))
+    small = sends.begin(messages(2))
+    assert sends.room == 0, "two are under way, and what comes meanwhile makes a larger one"
+    small.end(DELIVERED)
+    sends.finish()
+    async with asyncio.timeout(1):
+        await sends.news()
+    sends.begin(messages(10))
+    assert sends.room == 10
+    sends.begin(messages(10))
+    assert sends.room == 10
+    sends.begin(messages(10))
+    assert sends.room == 0, "four are enough, however large"
+
+
 async def test_a_loss_makes_unknown_what_has_no_outcome_and_is_told_to_all_who_wait() -> None:
     sends = Sends(10, Pace(2, 7))
     send = sends.begin(messages(3))

@@ -1,8 +1,10 @@
 """Typed values for hypothesis: pairs of a type and a value of it."""
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
+
+from bridge.message import Element, Header, Type, Value
 
 BITS = {"i8": 8, "u8": 8, "i16": 16, "u16": 16, "i32": 32, "u32": 32, "i64": 64, "u64": 64}
 
@@ -40,3 +42,25 @@ values: st.SearchStrategy[tuple[Any, Any]] = st.recursive(
     scalars | st.tuples(st.just("string"), st.binary(max_size=8)), _nested, max_leaves=12
 )
 """Values of every type; strings may be bytes that are not UTF-8."""
+
+
+def came_back(header: Header) -> Header:
+    """A header as it comes back: as it was, but that strings which are not UTF-8 are bytes."""
+    name, kind, value = header
+    return name, *_whole(kind, value)
+
+
+def _whole(kind: Type, value: Value) -> Element:
+    match kind:
+        case "table":
+            return kind, tuple((name, *_whole(its, item)) for name, its, item in cast("tuple[Header, ...]", value))
+        case "array":
+            return kind, tuple(_whole(*element) for element in cast("tuple[Element, ...]", value))
+        case "string":
+            raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+            try:
+                return kind, raw.decode()
+            except UnicodeDecodeError:
+                return kind, raw
+        case _:
+            return kind, value

@@ -15,9 +15,9 @@ from tests.unit.connectors.redis import entries as redis
 
 _NAMES = ["a", "h:a", "content-type", "fedbridge-types", "fedbridge-uid", "fedbridge-null", "key", "body", "größe"]
 _NUMBERS = ["amqp-priority", "amqp-timestamp", "amqp-delivery-mode"]
-_VALUES = st.binary(max_size=6) | st.sampled_from(
-    [b"1", b"-7", b"007", b"true", b'{"a":"i8"}', b'{"a":["bool","i8"]}', b'{"a":"void"}', b"[1]"]
-)
+_CLAIMING = [b'{"content-type":["string"]}', b'{"amqp-priority":["i8"],"a":["i8","i8"]}']
+_MARKS = [*_CLAIMING, b'{"a":"i8"}', b'{"a":["bool","i8"]}', b'{"a":"void"}', b'{"a":{"array":"i8"}}']
+_VALUES = st.binary(max_size=6) | st.sampled_from([*_MARKS, b"1", b"-7", b"007", b"true", b"[1]"])
 _pairs = st.lists(st.tuples(st.sampled_from([*_NAMES, *_NUMBERS]), st.none() | _VALUES), max_size=6)
 _fields = st.lists(
     st.tuples(st.sampled_from([*_NAMES, *_NUMBERS, "h:content-type", "h:fedbridge-uid", "h:"]), _VALUES), max_size=6
@@ -35,6 +35,10 @@ def touched(message: Message) -> Message:
 @example([("a", None), ("fedbridge-types", b'{"a":"i8"}')], None, b"k", -1)
 @example([("amqp-timestamp", b"x")], b"", None, 5)
 @example([("fedbridge-uid", b"")], b"", None, 5)
+@example([("content-type", b"a"), ("fedbridge-types", b'{"content-type":["string"]}')], b"", None, 5)
+@example(
+    [("content-type", b"a"), ("content-type", b"1"), ("fedbridge-types", b'{"content-type":["i8"]}')], b"", None, 5
+)
 def test_a_record_as_an_entry(pairs: Pairs, key: bytes | None, value: bytes | None, timestamp: int) -> None:
     message = kafka.decoded(pairs, key=key, value=value, timestamp=timestamp)
     try:

@@ -14,7 +14,7 @@ from config.amqp import Scalar
 from connectors.amqp.methods import Bind, Consume, DeclareExchange, DeclareQueue, Publish, Unbind, table
 from connectors.amqp.tables import decode_table
 
-VALUES = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
+VALUES = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 TYPES = {bool: "bool", int: "i64", float: "f64", str: "string"}
 
 

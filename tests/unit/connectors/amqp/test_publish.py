@@ -11,7 +11,7 @@ from pamqp import commands, frame
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
-from connectors.amqp.codec import RawDelivery, decode, encode_properties
+from connectors.amqp.codec import RawDelivery, decode, decode_properties, encode_properties
 from connectors.amqp.publish import Encoder
 from connectors.amqp.rules import sendable
 from connectors.amqp.tables import MAX_HEADERS
@@ -95,9 +95,16 @@ def received(message: Message, persistent: bool | None = None) -> Message:
     return decoded
 
 
+def on_the_wire(message: Message) -> tuple[Properties, tuple[Header, ...]]:
+    """The properties and headers it arrives with, as others read them."""
+    _, (_, header), *_ = frames(publish(encoder(), message))
+    return decode_properties(header[12:])
+
+
 def one(message: Message) -> dict[str, tuple[Type, Value]]:
-    """The headers it arrives with."""
-    found = received(message).headers
+    """The headers it arrives with, as others read them, without its uid."""
+    *found, uid = on_the_wire(message)[1]
+    assert uid == ("fedbridge-uid", "string", message.uid)
     assert len({name for name, _, _ in found}) == len(found), "AMQP has no repeats"
     return {name: (kind, value) for name, kind, value in found}
 
@@ -126,9 +133,10 @@ def test_whatever_is_published_decodes_with_its_uid_and_without_repeats(message:
     except Unmappable:
         return
     assert decoded.uid == message.uid
-    assert decoded.body == (message.body or b"")
-    assert len({name for name, _, _ in decoded.headers}) == len(decoded.headers)
-    assert {"CC", "BCC", "x-death"}.isdisjoint(name for name, _, _ in decoded.headers)
+    assert (decoded.body or b"") == (message.body or b"")
+    names = [name for name, _, _ in on_the_wire(message)[1]]
+    assert len(set(names)) == len(names)
+    assert {"CC", "BCC", "x-death"}.isdisjoint(names)
 
 
 plain = st.text(max_size=20)
@@ -261,7 +269,8 @@ def test_a_message_that_says_nothing_is_persistent() -> None:
 def test_what_rabbitmq_would_not_take_becomes_a_header(name: str, value: Any, header: str) -> None:
     message = Message(b"", "uid", properties=cast("Properties", {name: value}))
     assert one(message) == {header: ("string", str(value))}
-    assert received(message).properties == {"delivery_mode": 2}
+    assert on_the_wire(message)[0] == {"delivery_mode": 2}
+    assert received(message).properties == {"delivery_mode": 2, name: value}, "as a bridge reads it"
 
 
 @pytest.mark.parametrize(
@@ -311,7 +320,8 @@ def test_milliseconds_are_kept_in_a_header(
     timestamp: int, exchange: str | None, properties: int, headers: tuple[Type, Value] | None
 ) -> None:
     message = Message(b"", "uid", exchange=exchange, properties={"timestamp": timestamp})
-    assert received(message).properties["timestamp"] == properties
+    assert on_the_wire(message)[0]["timestamp"] == properties
+    assert received(message).properties["timestamp"] == timestamp
     assert one(message).get("fedbridge-timestamp-ms") == headers
 
 
@@ -351,8 +361,18 @@ def test_repeats_become_one_array_that_says_so() -> None:
         "a": ("array", (("string", "1"), ("i64", 3))),
         "b": ("i64", 2),
         "amqp-user-id": ("array", (("string", "y"), ("string", "x"))),
-        "fedbridge-types": ("string", '{"a":["string","i64"],"amqp-user-id":["string","string"]}'),
+        "fedbridge-types": ("string", '{"a":[0,2],"amqp-user-id":[3,null]}'),
     }
+    assert received(message)._replace(properties={}) == message._replace(
+        address="key", exchange="ex", properties={}, headers=tuple(message.headers)
+    )
+    assert received(message).properties == {"user_id": "x", "delivery_mode": 2}
+
+
+def test_repeats_side_by_side_are_marked_with_their_types() -> None:
+    message = Message(b"", "uid", headers=[("a", "string", "1"), ("a", "i64", 3), ("b", "void", None)])
+    assert one(message)["fedbridge-types"] == ("string", '{"a":["string","i64"]}')
+    assert received(message).headers == tuple(message.headers)
 
 
 def test_many_shapes_are_forgotten_and_learned_again() -> None:

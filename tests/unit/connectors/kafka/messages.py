@@ -1,16 +1,13 @@
 """Messages of any properties and headers, for hypothesis, and those that records become."""
 
-import base64
-import math
 from typing import Any, cast
 
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from hypothesis import strategies as st
 
-from bridge.message import Delivery, Element, Header, Message, Type, Value
+from bridge.message import Delivery, Message, Type
 from bridge.names import PROPERTY_NAMES
 from bridge.raw import Pairs
-from bridge.values import text_of
 from connectors.kafka.decoder import Decoder
 from tests.unit.connectors.kafka.records import CREATED
 
@@ -98,36 +95,3 @@ foreign = st.lists(
     max_size=6,
 )
 """Pairs of anybody's records, with names that mean something here."""
-
-
-def came_back(header: Header, mixed: bool) -> Header:
-    """A header as it comes back: strings that are no text are bytes, unless others of the name have other types."""
-    name, kind, value = header
-    if kind == "string":
-        raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
-        try:
-            return name, "string", raw.decode()
-        except UnicodeDecodeError:
-            return (name, "string", raw) if mixed else (name, "bytes", raw)
-    if kind in {"table", "array"}:
-        return name, kind, _json(kind, value)[1]
-    return header
-
-
-def _json(kind: Type, value: Value) -> Element:  # noqa: PLR0911 - one return for each kind of JSON
-    """What JSON leaves of something in a table or an array: integers are i64 or u64, floats f64, most else text."""
-    match kind:
-        case "table":
-            return kind, tuple((name, *_json(its, item)) for name, its, item in cast("tuple[Header, ...]", value))
-        case "array":
-            return kind, tuple(_json(*element) for element in cast("tuple[Element, ...]", value))
-        case "void" | "bool":
-            return kind, value
-        case "f32" | "f64" if math.isfinite(cast("float", value)):
-            return "f64", value
-        case "f32" | "f64" | "decimal" | "timestamp" | "string":
-            return "string", text_of(kind, value)
-        case "bytes":
-            return "string", base64.urlsafe_b64encode(cast("bytes", value)).decode()
-        case _:
-            return ("i64" if cast("int", value) < 2**63 else "u64"), value

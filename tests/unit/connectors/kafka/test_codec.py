@@ -71,26 +71,29 @@ def test_an_empty_body_is_not_a_tombstone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "expected"),
+    ("kind", "value", "expected", "marked"),
     [
-        ("string", "größe", "größe".encode()),
-        ("string", b"\xff\xfe", b"\xff\xfe"),
-        ("string", "\udcff", b"\xff"),
-        ("bytes", b"\x00\xff", b"\x00\xff"),
-        ("void", None, None),
-        ("bool", True, b"true"),
-        ("i64", -(2**63), b"-9223372036854775808"),
-        ("f64", 1.1, b"1.1"),
-        ("decimal", Decimal("1.50"), b"1.50"),
-        ("timestamp", 0, b"1970-01-01T00:00:00Z"),
-        ("array", (("i8", 1), ("string", "a")), b'[1,"a"]'),
-        ("table", (("k", "bool", False),), b'{"k":false}'),
+        ("string", "größe", "größe".encode(), None),
+        ("string", b"\xff\xfe", b"\xff\xfe", "string"),
+        ("string", "\udcff", b"\xff", "string"),
+        ("bytes", b"\x00\xff", b"\x00\xff", None),
+        ("bytes", b"text", b"text", "bytes"),
+        ("void", None, None, None),
+        ("bool", True, b"true", "bool"),
+        ("i64", -(2**63), b"-9223372036854775808", "i64"),
+        ("f64", 1.1, b"1.1", "f64"),
+        ("decimal", Decimal("1.50"), b"1.50", "decimal"),
+        ("timestamp", 0, b"1970-01-01T00:00:00Z", "timestamp"),
+        ("array", (("i64", 1), ("string", "a")), b'[1,"a"]', "array"),
+        ("table", (("k", "bool", False),), b'{"k":false}', "table"),
     ],
 )
-def test_each_type_has_its_form_and_its_mark(kind: Type, value: Value, expected: bytes | None) -> None:
+def test_each_type_has_its_form_and_its_mark(
+    kind: Type, value: Value, expected: bytes | None, marked: str | None
+) -> None:
     headers = headers_of(("h", kind, value))
     assert headers[0] == ("h", expected)
-    mark = [] if kind == "string" else [("fedbridge-types", f'{{"h":"{kind}"}}'.encode())]
+    mark = [] if marked is None else [("fedbridge-types", f'{{"h":"{marked}"}}'.encode())]
     assert headers[1:] == [*mark, ("fedbridge-uid", b"u")]
 
 

@@ -84,13 +84,20 @@ def test_another_uid_that_has_no_bytes_is_unmappable(brought: Pairs) -> None:
         Encoder().record(decoded(brought)._replace(uid="\ud800"), None)
 
 
-@pytest.mark.parametrize("brought", [[], [named("u-1")]])
+@pytest.mark.parametrize("brought", [[], [named(f"kafka:c/t/0/0@{LAST_TIMESTAMP + 1}")]])
 def test_a_time_that_no_calendar_has_is_kept_in_a_header(brought: Pairs) -> None:
     message = decoded([("a", b"\xff"), *brought], timestamp=LAST_TIMESTAMP + 1)
     record = Encoder().record(message, None)
     assert record.timestamp is None, "such a record would never expire"
     assert ("amqp-timestamp", b"%d" % (LAST_TIMESTAMP + 1)) in record.headers
     assert decoded(record.headers) == message._replace(uid=decoded(record.headers).uid)
+
+
+def test_the_time_of_a_record_that_a_bridge_wrote_is_passed_on_and_is_not_the_messages() -> None:
+    message = decoded([("a", b"1"), named("u-1")])
+    assert message.properties == {}
+    assert Encoder().record(message, None) == (None, b"", CREATED, [("a", b"1"), named("u-1")])
+    assert decoded([named(f"kafka:c/t/0/0@{CREATED}")]).properties == {"timestamp": CREATED}
 
 
 def test_the_brokers_time_is_not_passed_on() -> None:

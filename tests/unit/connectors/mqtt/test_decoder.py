@@ -132,9 +132,15 @@ def test_types_are_as_they_were_marked() -> None:
 
 def test_a_key_is_bytes() -> None:
     assert message(user(("kafka-key", "größe"), OURS)).key == "größe".encode()
-    marked = user(("kafka-key", "AP8="), ("kafka-key", "two"), ("fedbridge-types", '{"kafka-key":["bytes"]}'), OURS)
+    mark = ("fedbridge-types", '{"kafka-key":"bytes"}')
+    assert message(user(("kafka-key", "AP8="), mark, OURS)).key == b"\x00\xff"
+    assert message(user(("kafka-key", "no base64"), mark, OURS)).key == b"no base64"
+    both = ("fedbridge-types", '{"kafka-key":[{"property":"bytes"},"string"]}')
+    marked = user(("kafka-key", "AP8="), ("kafka-key", "two"), both, OURS)
     assert message(marked).key == b"\x00\xff"
     assert message(marked).headers == [("kafka-key", "string", "two")]
+    own = user(("kafka-key", "5"), ("fedbridge-types", '{"kafka-key":["i8"]}'), OURS)
+    assert (message(own).key, message(own).headers) == (None, [("kafka-key", "i8", 5)])
     assert message(user(("kafka-key", "5"), ("fedbridge-types", '{"kafka-key":"i8"}'), OURS)).key == b"5"
 
 

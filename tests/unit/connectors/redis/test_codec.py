@@ -11,7 +11,7 @@ from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
 from connectors.redis.codec import Encoder
 from tests.unit.connectors.kafka.messages import messages
-from tests.unit.connectors.redis.entries import commands, encoded
+from tests.unit.connectors.redis.entries import commands, decoded, encoded
 
 FULL: Properties = {
     "content_type": "application/json",
@@ -76,26 +76,27 @@ def test_a_tombstone_is_not_an_empty_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "expected"),
+    ("kind", "value", "expected", "marked"),
     [
-        ("string", "größe", "größe".encode()),
-        ("string", b"\xff\xfe", b"\xff\xfe"),
-        ("string", "\udcff", b"\xff"),
-        ("bytes", b"\x00\xff\r\n", b"\x00\xff\r\n"),
-        ("void", None, b""),
-        ("bool", True, b"true"),
-        ("i64", -(2**63), b"-9223372036854775808"),
-        ("f64", 1.1, b"1.1"),
-        ("decimal", Decimal("1.50"), b"1.50"),
-        ("timestamp", 0, b"1970-01-01T00:00:00Z"),
-        ("array", (("i8", 1), ("string", "a")), b'[1,"a"]'),
-        ("table", (("k", "bool", False),), b'{"k":false}'),
+        ("string", "größe", "größe".encode(), None),
+        ("string", b"\xff\xfe", b"\xff\xfe", "string"),
+        ("string", "\udcff", b"\xff", "string"),
+        ("bytes", b"\x00\xff\r\n", b"\x00\xff\r\n", None),
+        ("bytes", b"text", b"text", "bytes"),
+        ("void", None, b"", "void"),
+        ("bool", True, b"true", "bool"),
+        ("i64", -(2**63), b"-9223372036854775808", "i64"),
+        ("f64", 1.1, b"1.1", "f64"),
+        ("decimal", Decimal("1.50"), b"1.50", "decimal"),
+        ("timestamp", 0, b"1970-01-01T00:00:00Z", "timestamp"),
+        ("array", (("i64", 1), ("string", "a")), b'[1,"a"]', "array"),
+        ("table", (("k", "bool", False),), b'{"k":false}', "table"),
     ],
 )
-def test_each_type_has_its_form_and_its_mark(kind: Type, value: Value, expected: bytes) -> None:
+def test_each_type_has_its_form_and_its_mark(kind: Type, value: Value, expected: bytes, marked: str | None) -> None:
     header, *mark = headers_of(("h", kind, value))
     assert header == (b"h:h", expected)
-    assert mark == ([] if kind == "string" else [(b"fedbridge-types", f'{{"h":"{kind}"}}'.encode())])
+    assert mark == ([] if marked is None else [(b"fedbridge-types", f'{{"h":"{marked}"}}'.encode())])
 
 
 def test_order_and_repeats_are_kept() -> None:
@@ -114,12 +115,14 @@ def test_our_own_headers_are_there_once() -> None:
 
 def test_a_name_that_is_not_utf8_is_the_bytes_it_was() -> None:
     assert headers_of(("\udcff", "string", "x")) == [(b"h:\xff", b"x")]
+    marked = [(b"h:\xff", b"1"), (b"fedbridge-types", b'{"\\udcff":"i8"}')]
+    assert headers_of(("\udcff", "i8", 1)) == marked
+    assert decoded([(b"body", b""), *marked]).headers == [("\udcff", "i8", 1)]
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Message(b"", "u", headers=(("\udcff", "i8", 1),)),  # its mark would have to be JSON
         Message(b"", "u", headers=(("\ud800", "string", ""),)),
         Message(b"", "u", headers=(("h", "string", "\ud800"),)),
         Message(b"", "u", properties={"type": "\ud800"}),

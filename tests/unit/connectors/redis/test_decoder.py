@@ -12,7 +12,8 @@ from bridge.errors import Unmappable
 from bridge.message import Delivery, Header, Message, Properties
 from connectors.redis.decoder import Decoder, NoBody
 from connectors.redis.ledger import Ledger, Receipt, Window
-from tests.unit.connectors.kafka.messages import came_back, messages
+from tests.unit.bridge.typed import came_back
+from tests.unit.connectors.kafka.messages import messages
 from tests.unit.connectors.redis.entries import ENTRY, UID, decoded, delivered, encoded, undecodable
 from tests.unit.connectors.redis.test_codec import FULL
 
@@ -156,10 +157,7 @@ def test_every_message_comes_back(message: Message) -> None:
     assert found.uid == message.uid
     assert found.properties == _as_utf8(message.properties)
     own = [header for header in message.headers if header[0] not in {"fedbridge-uid", "fedbridge-types"}]
-    kinds: dict[str, set[str]] = {}
-    for name, kind, _ in own:
-        kinds.setdefault(name, set()).add(kind)
-    expected = [came_back(header, len(kinds[header[0]]) > 1) for header in own]
+    expected = [came_back(header) for header in own]
     origin = 0 if message.exchange is None else 2
     assert repr(list(found.headers)[origin:]) == repr(expected), "by their texts, in which nan is nan"
 
