@@ -22,7 +22,8 @@ def locator(settings: AmqpSourceSettings, trail: Trail) -> Locate:
     keyless = settings.exchange if settings.exchange_type in _KEYLESS else None
 
     def locate(exchange: str, key: str, brought: str | None) -> str:
-        return trail(exchange if exchange == keyless else f"{exchange}/{key}", brought)
+        named = _escaped(exchange)
+        return trail(named if exchange == keyless else f"{named}/{key}", brought)
 
     return locate
 
@@ -33,5 +34,15 @@ def judge_of(settings: AmqpSinkSettings, guard: Guard) -> Judge:
     Of an exchange whose type is not stated nobody knows whether the key matters.
     """
     if settings.exchange_type in _KEYLESS:
-        return lambda path, exchange, _key: guard.judge(path, exchange)
-    return lambda path, exchange, key: guard.judge(path, f"{exchange}/{key}", exchange)
+        return lambda path, exchange, _key: guard.judge(path, _escaped(exchange))
+
+    def judge(path: str, exchange: str, key: str) -> Outcome | None:
+        named = _escaped(exchange)
+        return guard.judge(path, f"{named}/{key}", named)
+
+    return judge
+
+
+def _escaped(exchange: str) -> str:
+    """The name of an exchange, in which no / is left: the first one of a place is where the key begins."""
+    return exchange.replace("%", "%25").replace("/", "%2F")
