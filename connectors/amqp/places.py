@@ -31,10 +31,11 @@ def locator(settings: AmqpSourceSettings, trail: Trail) -> Locate:
 def judge_of(settings: AmqpSinkSettings, guard: Guard) -> Judge:
     """Make what says whether a message may go to an exchange with a routing key.
 
-    Of an exchange whose type is not stated nobody knows whether the key matters.
+    Of an exchange whose type is not stated nobody knows whether the key matters. Where it is known that it does not,
+    any key is the same place: a source that names its queue alone cannot state the type, and notes the keys.
     """
     if settings.exchange_type in _KEYLESS:
-        return lambda path, exchange, _key: guard.judge(path, _escaped(exchange))
+        return lambda path, exchange, _key: guard.judge(path, _escaped(exchange), below=True)
 
     def judge(path: str, exchange: str, key: str) -> Outcome | None:
         named = _escaped(exchange)

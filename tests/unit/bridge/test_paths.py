@@ -78,3 +78,12 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(trail._known) <= 4096
     assert len(guard._known) <= 4096
     assert max(map(len, trail._known.values())) <= 1024
+
+
+def test_an_address_may_be_all_that_is_below_it() -> None:
+    path = Trail("amqp:r")("events/key")
+    for _ in range(2):
+        outcome = Guard("amqp:r", 8).judge(path, "events", below=True)
+        assert outcome == Outcome(Verdict.FILTERED, "loop", "it was read from amqp:r/events before: amqp:r/events/key")
+    assert Guard("amqp:r", 8).judge(path, "event", below=True) is None
+    assert Guard("amqp:r", 8).judge(path, "events") is None

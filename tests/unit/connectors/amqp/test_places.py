@@ -1,5 +1,6 @@
 """The places of AMQP: what a source notes, and what a target is judged by."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,13 @@ def test_an_exchange_without_keys_keeps_its_name_apart_too() -> None:
     judge = judge_of(target(), Guard("amqp:r", 8))
     assert judge(path, "a", "b") is None
     assert judge(path, "a/b", "other") is not None
+
+
+@pytest.mark.parametrize("exchange_type", ["fanout", "headers"])
+def test_a_target_without_keys_knows_the_exchange_of_a_source_that_cannot_state_its_type(exchange_type: str) -> None:
+    keyless = target(exchange_type=exchange_type)
+    assert not passes(keyless, ("events", "k"), ("events", "other"))
+    assert not passes(keyless, ("events", ""), ("events", ""))
+    assert passes(keyless, ("events2", "k"), ("events", "k"))
+    assert passes(keyless, ("", "events"), ("events", ""))
+    assert passes(keyless, ("events/k", "k"), ("events", "k"))
