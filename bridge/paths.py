@@ -1,7 +1,7 @@
 """The loop guard: `fedbridge-path`, the places a message was read from (DESIGN section 8). Pure, and on the hot path.
 
-A place is IDENTITY/ADDRESS: what a broker is called, and the concrete topic or stream, or AMQP's exchange, in which / is
-%2F and % is %25, and routing key; of exchanges that do not route by a key, fanout and headers, the exchange alone. A
+A place is IDENTITY/ADDRESS: what a broker is called, and the concrete topic or stream, or AMQP's exchange, in which /
+is %2F and % is %25, and routing key; of exchanges that do not route by a key, fanout and headers, the exchange alone. A
 message that would go to a place where it has been is not sent there: so two bridges that face each other, or a ring of
 them, carry it once.
 """
