@@ -73,6 +73,9 @@ def test_routes_that_do_not_bring_anything_back(tmp_path: Path, back: str) -> No
         ("from.amqp = { exchange = 'ev', exchange_type = 'topic' }\nto.mqtt = { topic = 'x/{address...}' }",
          "from.mqtt = { topics = ['x/a/#'], match = 'x/{rest...}' }\n"
          "to.amqp = { exchange = 'ev', routing_key = '{rest...}' }"),
+        ("from.amqp = { exchange = 'ev', exchange_type = 'topic', binding_keys = ['a/b.*'] }\n"
+         "to.mqtt = { topic = '{address...}' }",
+         "from.mqtt = { topics = ['a.b/c'] }\nto.amqp = { exchange = 'ev', routing_key = '{address...}' }"),
         ("from.amqp = { queue = 'fq' }\nto.mqtt = { topic = 'm' }",
          "from.mqtt = { topics = ['m'] }\nto.amqp = { exchange = 'fx', routing_key = 'k' }"),
         ("from.amqp = { queue = 'fq' }\nto.mqtt = { topic = 'm' }",
