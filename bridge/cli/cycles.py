@@ -15,7 +15,7 @@ from config import Settings
 def cycles(name: str, settings: Settings) -> Iterator[str]:
     """The line about a route whose messages may come back to its source by other enabled routes; none if they do not.
 
-    Each step of the way is judged for itself: what is said to come back may do so, and what is not, does not.
+    Each step of the way is judged for itself: see `bridge.cli.feeds` for what is sure.
     """
     if not settings.routes[name].enabled:
         return

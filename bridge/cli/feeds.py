@@ -2,7 +2,8 @@
 
 It is worked out what the writer makes of the addresses that its own source asks for and matches, and then asked whether
 any of that is among those which the reader asks for and matches. What nobody knows - a header, the bindings of a queue
-that is named alone, all topics of a pattern - may be anything; so no is sure, and yes is a `may`.
+that is named alone, all topics of a pattern - may be anything; so yes is a `may`. No is sure but for exchanges that are
+bound to exchanges, and brokers of which the file does not tell that they are one.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Whether a route may read what another one writes: no is sure."""
+"""Whether a route may read what another one writes."""
 
 from pathlib import Path
 
@@ -60,10 +60,10 @@ PAIRS = [
     ("target", "kind", "source"), [(to, kind, source) for to, kind, sources in PAIRS for source in sources]
 )
 def test_what_one_address_shows_is_not_denied(tmp_path: Path, writer: str, target: str, kind: str, source: str) -> None:
+    if writer.startswith(kind):
+        return  # such a route may be refused, since it reads what it writes
     back = 'to.redis = { stream = "end" }' if "redis" not in kind else 'to.kafka = { topic = "end" }'
     text = f"{MORE}[routes.one]\n{writer.format(target)}\n[routes.two]\n{kind} = {{ {source} }}\n{back}\n"
-    if writer.startswith(kind):
-        return
     settings = loads(tmp_path, text)
     (way,), (reader,) = ways("one", settings), ways("two", settings)
     made = [name for address in way.examples() if (name := way(address)) is not None]
