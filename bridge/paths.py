@@ -1,8 +1,9 @@
 """The loop guard: `fedbridge-path`, the places a message was read from (DESIGN section 8). Pure, and on the hot path.
 
-A place is IDENTITY/ADDRESS: what a broker is called, and the concrete topic or stream, or AMQP's exchange and routing
-key; of exchanges that do not route by a key, fanout and headers, the exchange alone. A message that would go to a place
-where it has been is not sent there: so two bridges that face each other, or a ring of them, carry it once.
+A place is IDENTITY/ADDRESS: what a broker is called, and the concrete topic or stream, or AMQP's exchange, in which /
+is %2F and % is %25, and routing key; of exchanges that do not route by a key, fanout and headers, the exchange alone. A
+message that would go to a place where it has been is not sent there: so two bridges that face each other, or a ring of
+them, carry it once.
 """
 
 import json
@@ -61,25 +62,26 @@ class Guard:
         self._max_hops = max_hops
         self._known: dict[tuple[str, str], Outcome | None] = {}
 
-    def judge(self, path: str, address: str, *wider: str) -> Outcome | None:
+    def judge(self, path: str, address: str, *wider: str, below: bool = False) -> Outcome | None:
         """Give the outcome of a message with that path which may not go to an address, else None.
 
-        `wider` are addresses that the address is a part of: AMQP's exchange, of exchange and routing key.
+        `wider` are addresses that the address is a part of: AMQP's exchange, of exchange and routing key. `below` says
+        that those which begin with it and a / are parts of it: a caller says so of an address always, or never.
         """
         try:
             return self._known[path, address]
         except KeyError:
             pass
-        outcome = self._judge(places_of(path), (address, *wider))
+        outcome = self._judge(places_of(path), (address, *wider), below=below)
         if len(path) + len(address) <= _LONGEST:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[path, address] = outcome
         return outcome
 
-    def _judge(self, places: Sequence[str], addresses: Sequence[str]) -> Outcome | None:
+    def _judge(self, places: Sequence[str], addresses: Sequence[str], *, below: bool) -> Outcome | None:
         targets = [f"{self._identity}/{address}" for address in addresses]
-        if not set(targets).isdisjoint(places):
+        if any(place in targets or (below and place.startswith(f"{targets[0]}/")) for place in places):
             return Outcome(Verdict.FILTERED, LOOP, f"it was read from {targets[0]} before: {', '.join(places)}")
         if len(places) > self._max_hops:
             text = f"it was read from {len(places)} places, at most {self._max_hops} are allowed: {', '.join(places)}"

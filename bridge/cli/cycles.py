@@ -7,15 +7,15 @@ somebody may have built them without wanting to.
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
-from config import RouteSettings, Settings
-from config.loops import loop, same_broker
-from config.names import Names
+from bridge.cli.feeds import feeds
+from bridge.cli.ways import ways
+from config import Settings
 
 
 def cycles(name: str, settings: Settings) -> Iterator[str]:
     """The line about a route whose messages may come back to its source by other enabled routes; none if they do not.
 
-    Templates are judged as those of a route that reads its own target: see `config.loops`.
+    Each step of the way is judged for itself: see `bridge.cli.feeds` for what is sure.
     """
     if not settings.routes[name].enabled:
         return
@@ -26,23 +26,16 @@ def cycles(name: str, settings: Settings) -> Iterator[str]:
 
 
 def _followers(settings: Settings) -> Mapping[str, Sequence[str]]:
-    """The routes that read what each route writes."""
-    enabled = {name: route for name, route in settings.routes.items() if route.enabled}
+    """The routes that may read what each route writes."""
+    through = {name: ways(name, settings) for name, route in settings.routes.items() if route.enabled}
     return {
-        name: [other for other, reader in enabled.items() if other != name and _feeds(route, other, reader, settings)]
-        for name, route in enabled.items()
+        name: [
+            other
+            for other, reader in through.items()
+            if other != name and any(feeds(way, reader[0], settings) for way in written)
+        ]
+        for name, written in through.items()
     }
-
-
-def _feeds(route: RouteSettings, name: str, reader: RouteSettings, settings: Settings) -> bool:
-    """Whether a target of a route is what the reader, of that name, reads."""
-    source = reader.source.settings
-    broker = settings.broker(source.broker, source.kind)
-    own = Names(settings.bridge.name, name, settings.bridge.instance).group
-    return any(
-        same_broker(settings.broker(target.broker, target.kind), broker) and loop(source, target, own) is not None
-        for target in route.targets.settings
-    )
 
 
 def _way_back(name: str, followers: Mapping[str, Sequence[str]]) -> Sequence[str]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bridge.addresses import joined, segments
-from bridge.cli.ways import Form, Way, asked, face, reads, told, ways
+from bridge.cli.feeds import face
+from bridge.cli.ways import Form, Way, asked, bind, reads, told, ways
 from config import Settings
 from config.patterns import Capture
 from config.settings import SourceSettings
@@ -102,25 +103,6 @@ def _tells(made: Form, form: Form) -> bool:
     opened = [part for part in made if isinstance(part, Capture)]
     many = sum(part.several for part in opened)
     return many < 2 and {*opened} >= {part for part in form if isinstance(part, Capture)}
-
-
-def bind(pattern: Form, form: Form) -> dict[str, Form] | None:
-    """Give what each capture of a pattern takes of all addresses of a form; None if it does not match each of them."""
-    many = next((at for at, part in enumerate(pattern) if isinstance(part, Capture) and part.several), len(pattern))
-    more = len(form) - len(pattern)
-    if more < 0 or (more and many == len(pattern)):
-        return None
-    found: dict[str, Form] = {}
-    for at, part in enumerate(pattern):
-        start = at + more if at > many else at
-        taken = form[start : start + (more if at == many else 0) + 1]
-        if isinstance(part, Capture):
-            if not part.several and (taken[0] == "" or (isinstance(taken[0], Capture) and taken[0].several)):
-                return None
-            found[part.name] = taken
-        elif taken != (part,):
-            return None
-    return found
 
 
 def filled(form: Form, found: Mapping[str, Form]) -> Iterator[str | Capture]:

@@ -1,10 +1,10 @@
-"""What becomes of addresses on their way through a route, and which routes lead back: for `reversals`. Pure.
+"""What becomes of addresses on their way through a route: for `reversals` and `feeds`. Pure.
 
 An address may be written with captures in place of segments, for all addresses of that form.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import Final, NamedTuple
 
@@ -12,16 +12,17 @@ from bridge.addresses import joined, literal_segments, segments
 from bridge.message import Message
 from bridge.templates import render_text
 from config import Settings
-from config.amqp import AmqpSinkSettings, AmqpSourceSettings
+from config.amqp import AmqpSourceSettings
 from config.bonds import ADDRESSES, bound, pattern_of
 from config.filters import overlap
 from config.kafka import KafkaSourceSettings
-from config.loops import routed, same_broker
+from config.loops import routed
 from config.mqtt import MqttSourceSettings
 from config.patterns import SEPARATORS, Capture, divided
 from config.redis import RedisSourceSettings
 from config.settings import SinkSettings, SourceSettings
 from config.templates import Template, TemplateField
+from config.values import Kind
 
 Form = tuple[str | Capture, ...]
 """Addresses by their segments, of which those of captures may be any."""
@@ -115,25 +116,14 @@ def ways(name: str, settings: Settings) -> list[Way]:
     return [Way(name, route.source.settings, target) for target in route.targets.settings]
 
 
-def face(way: Way, back: Way, settings: Settings) -> bool:
-    """Whether what one of two writes the other may read, and the other way round, as far as the settings tell."""
-    ends: list[tuple[SourceSettings, SinkSettings]] = [(way.source, back.target), (back.source, way.target)]
-    return all(
-        source.kind == target.kind
-        and same_broker(settings.broker(source.broker, source.kind), settings.broker(target.broker, target.kind))
-        and _may_read(source, target)
-        for source, target in ends
-    )
-
-
 def asked(source: SourceSettings) -> Iterator[Form]:
     """The addresses that a source asks its broker for; `_WHOLE` also where that is more than it asks for."""
     if isinstance(source, MqttSourceSettings):
         for each in source.topics:
-            yield from _open(each.split("/"), "+")
+            yield from _open(each, "mqtt", "+")
     elif isinstance(source, AmqpSourceSettings) and source.exchange_type in ("topic", "direct"):
         for each in source.keys:
-            yield from _open(each.split("."), "*") if source.exchange_type == "topic" else [segments(each, "amqp")]
+            yield from _open(each, "amqp", "*") if source.exchange_type == "topic" else [segments(each, "amqp")]
     elif isinstance(source, KafkaSourceSettings) and source.topics is not None:
         yield from (segments(topic, "kafka") for topic in source.topics)
     elif isinstance(source, RedisSourceSettings):
@@ -151,13 +141,15 @@ def told(source: SourceSettings) -> bool:
     return True
 
 
-def _open(parts: Sequence[str], one: str) -> Iterator[Form]:
+def _open(name: str, kind: Kind, one: str) -> Iterator[Form]:
     """The addresses of a filter or a binding key: `#` is several segments, or none."""
+    parts = name.split(SEPARATORS[kind])
     if parts.count("#") > 1:
         yield _WHOLE
         return
     kinds = {one: False, "#": True}
-    form = tuple(Capture(str(at), kinds[part]) if part in kinds else part for at, part in enumerate(parts))
+    literals = zip(parts, segments(name, kind), strict=True)
+    form = tuple(Capture(str(at), kinds[part]) if part in kinds else text for at, (part, text) in enumerate(literals))
     yield form
     if "#" in parts and len(parts) > 1:
         yield tuple(part for part in form if isinstance(part, str) or not part.several)
@@ -174,35 +166,20 @@ def reads(source: SourceSettings, address: str) -> bool:
     return address in source.streams
 
 
-def _may_read(source: SourceSettings, target: SinkSettings) -> bool:
-    """Whether a source may read what a target at its broker writes."""
-    if isinstance(source, AmqpSourceSettings) and isinstance(target, AmqpSinkSettings):
-        if source.exchange is not None:
-            return _may_give(target.exchange)(source.exchange)
-        default = target.exchange.fixed == "" and target.routing_key is not None
-        return not default or _may_give(target.routing_key)(source.queue or "")
-    template: Template = getattr(target, ADDRESSES[target.kind])
-    if isinstance(source, MqttSourceSettings):
-        return any(overlap(each, _filter_of(template)) for each in source.topics)
-    if isinstance(source, KafkaSourceSettings):
-        if source.topics is None:
-            return template.fixed is None or re.fullmatch(source.pattern or "", template.fixed) is not None
-        return any(map(_may_give(template), source.topics))
-    return isinstance(source, RedisSourceSettings) and any(map(_may_give(template), source.streams))
-
-
-def _may_give(template: Template | None) -> Callable[[str], bool]:
-    parts: Sequence[str | TemplateField] = () if template is None else template.parts
-    expression = re.compile("".join(re.escape(part) if isinstance(part, str) else ".*" for part in parts), re.DOTALL)
-    return lambda name: expression.fullmatch(name) is not None
-
-
-def _filter_of(template: Template) -> str:
-    """A topic filter for what a template gives: all below the first field that may be several levels."""
-    levels: list[str] = []
-    for parts in divided(template.parts, "/"):
-        fields = [part for part in parts if isinstance(part, TemplateField)]
-        if any(field.several or not field.captured for field in fields):
-            return "/".join([*levels, "#"])
-        levels.append("+" if fields else "".join(map(str, parts)))
-    return "/".join(levels)
+def bind(pattern: Form, form: Form) -> dict[str, Form] | None:
+    """Give what each capture of a pattern takes of all addresses of a form; None if it does not match each of them."""
+    many = next((at for at, part in enumerate(pattern) if isinstance(part, Capture) and part.several), len(pattern))
+    more = len(form) - len(pattern)
+    if more < 0 or (more and many == len(pattern)):
+        return None
+    found: dict[str, Form] = {}
+    for at, part in enumerate(pattern):
+        start = at + more if at > many else at
+        taken = form[start : start + (more if at == many else 0) + 1]
+        if isinstance(part, Capture):
+            if not part.several and (taken[0] == "" or (isinstance(taken[0], Capture) and taken[0].several)):
+                return None
+            found[part.name] = taken
+        elif taken != (part,):
+            return None
+    return found

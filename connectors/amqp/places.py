@@ -22,7 +22,8 @@ def locator(settings: AmqpSourceSettings, trail: Trail) -> Locate:
     keyless = settings.exchange if settings.exchange_type in _KEYLESS else None
 
     def locate(exchange: str, key: str, brought: str | None) -> str:
-        return trail(exchange if exchange == keyless else f"{exchange}/{key}", brought)
+        named = _escaped(exchange)
+        return trail(named if exchange == keyless else f"{named}/{key}", brought)
 
     return locate
 
@@ -30,8 +31,19 @@ def locator(settings: AmqpSourceSettings, trail: Trail) -> Locate:
 def judge_of(settings: AmqpSinkSettings, guard: Guard) -> Judge:
     """Make what says whether a message may go to an exchange with a routing key.
 
-    Of an exchange whose type is not stated nobody knows whether the key matters.
+    Of an exchange whose type is not stated nobody knows whether the key matters. Where it is known that it does not,
+    any key is the same place: a source that names its queue alone cannot state the type, and notes the keys.
     """
     if settings.exchange_type in _KEYLESS:
-        return lambda path, exchange, _key: guard.judge(path, exchange)
-    return lambda path, exchange, key: guard.judge(path, f"{exchange}/{key}", exchange)
+        return lambda path, exchange, _key: guard.judge(path, _escaped(exchange), below=True)
+
+    def judge(path: str, exchange: str, key: str) -> Outcome | None:
+        named = _escaped(exchange)
+        return guard.judge(path, f"{named}/{key}", named)
+
+    return judge
+
+
+def _escaped(exchange: str) -> str:
+    """The name of an exchange, in which no / is left: the first one of a place is where the key begins."""
+    return exchange.replace("%", "%25").replace("/", "%2F")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.addresses import joined, segments
-from bridge.cli.reversals import bind, filled, reversals
-from bridge.cli.ways import Form
+from bridge.cli.reversals import filled, reversals
+from bridge.cli.ways import Form, bind
 from config import Settings
 from config.patterns import SEPARATORS, Capture
 from config.values import Kind

@@ -85,3 +85,12 @@ def test_what_messages_bring_is_remembered_only_while_it_is_short() -> None:
     for number in range(3):
         assert places_of(trail("a", f"{number}" + "x" * 5000)) == ["k/a"], "what is no path makes a short one"
     assert not trail._known
+
+
+def test_an_address_may_be_all_that_is_below_it() -> None:
+    path = Trail("amqp:r")("events/key")
+    for _ in range(2):
+        outcome = Guard("amqp:r", 8).judge(path, "events", below=True)
+        assert outcome == Outcome(Verdict.FILTERED, "loop", "it was read from amqp:r/events before: amqp:r/events/key")
+    assert Guard("amqp:r", 8).judge(path, "event", below=True) is None
+    assert Guard("amqp:r", 8).judge(path, "events") is None
