@@ -83,7 +83,7 @@ class Layout:
                 self.body = at
             elif known and name == KEY_FIELD:
                 self.key = at
-            elif name.startswith(_OURS) and not trusted:
+            elif not trusted and name.removeprefix(HEADER).startswith(_OURS):
                 self.plain = False
             elif known and name == UID_FIELD:
                 self.uid = at
@@ -97,8 +97,9 @@ class Layout:
                 place = PROPERTY_FIELDS[name], at
                 (numbers if place[0] in NUMBERS else texts).append(place)
             else:
-                self.plain &= name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD}  # the encoder would leave it out
-                headers.append((lenient(name.removeprefix(HEADER)), at))
+                own = name.removeprefix(HEADER)
+                self.plain &= own not in {UID_FIELD, PATH_FIELD, TYPES_FIELD}  # the encoder would leave it out
+                headers.append((lenient(own), at))
         self.numbers = tuple(numbers)
         self.texts = tuple(texts)
         self.timestamp = dict(numbers).get("timestamp")
