@@ -59,12 +59,12 @@ class Decoder:
             plain = type(record) is not PlainRecord or _are_text(given)  # else aiokafka could not write them
             for name, raw in given:
                 size += len(name) + (len(raw) if raw else 0)
-                if name == UID and (uid is not None or not raw or (uid := _text(raw)) is None):
-                    plain = False
-                elif name == PATH:
+                if name == PATH:
                     path = raw or path or b""
-                elif name == TYPES and raw is None:  # elsewhere it would be a header
-                    plain = False
+                elif (raw is None and name == TYPES) or (
+                    name == UID and (uid is not None or not raw or (uid := _text(raw)) is None)
+                ):
+                    plain = False  # it is no mark or uid of ours, and elsewhere it would be a header
             if path is not None:
                 given = [pair for pair in given if pair[0] != PATH]
             is_own = record.timestamp_type == _CREATE_TIME and timestamp >= 0
