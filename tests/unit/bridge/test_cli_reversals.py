@@ -99,6 +99,12 @@ BACK = "amqp: and back by route back"
         ('from.mqtt = { topics = ["s/+/#"] }\nto.amqp = { exchange = "e", routing_key = "{address}" }',
          AMQP.replace('match = "s.{x}.{y...}"', "declare = true") + 'to.mqtt = { topic = "{address}" }',
          f"{BACK}, not proven reversible: every address that was tried comes back as it was"),
+        ('from.amqp = { exchange = "e", exchange_type = "topic", binding_keys = ["#"] }\nto.mqtt = { topic = '
+         '"{address...}" }', 'from.mqtt = { topics = ["b/#"] }\nto.amqp = { exchange = "e", routing_key = '
+         '"{address...}" }', "mqtt: and back by route back, NOT reversible: a becomes a, which does not come back"),
+        ('from.mqtt = { topics = ["s/#"] }\nto.kafka = { topic = "{address...}" }',
+         'from.kafka = { pattern = ".*[^q]" }\nto.mqtt = { topic = "{address...}" }',
+         "kafka: and back by route back, not proven reversible: every address that was tried comes back as it was"),
         (MQTT + TO_AMQP, AMQP.replace('"e"', '"other"') + 'to.mqtt = { topic = "s/{x}/{y...}" }', None),
         (MQTT + TO_AMQP, AMQP + 'to.mqtt = { topic = "t/{x}/{y...}" }', None),
         (MQTT + TO_AMQP, AMQP + 'to.mqtt = { topic = "s/fixed" }', None),
@@ -119,7 +125,7 @@ def test_of_a_pair_it_is_said_whether_addresses_come_back(
          'from.mqtt = { topics = ["#"] }\nto.kafka = { topic = "{address...}" }'),
         ('from.redis = { streams = ["a:b"] }\nto.mqtt = { topic = "r/{address...}" }',
          'from.mqtt = { topics = ["r/#"], match = "r/{x...}" }\nto.redis = { stream = "{x...}" }'),
-        ('from.kafka = { pattern = "a.*" }\nto.redis = { stream = "a:{address...}" }',
+        ('from.kafka = { topics = ["b"] }\nto.redis = { stream = "a:{address...}" }',
          'from.redis = { streams = ["a:b"], match = "a:{x...}" }\nto.kafka = { topic = "{x...}" }'),
     ],
 )  # fmt: skip
