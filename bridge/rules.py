@@ -20,7 +20,6 @@ Rule: TypeAlias = Callable[[Message], Message]
 _Change: TypeAlias = tuple[Part, Any]
 """A part and what it becomes: a property's value, the key, the type and value of a header; None: it is no more."""
 
-_INTEGERS: Final = frozenset(("i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"))
 _BAD_VALUE: Final = "bad_value"
 
 
@@ -173,8 +172,6 @@ def _key_of(kind: Type, value: Value) -> bytes:
 def _property_of(name: str, kind: Type, value: Value) -> str | int:
     if name not in NUMBERS:
         return text_of(kind, value)
-    if kind in _INTEGERS:
-        return _number(name, str(value))
     if name == "timestamp" and kind == "timestamp":
         return _number(name, str(cast("int", value) * 1000))
     return _number(name, text_of(kind, value))
