@@ -145,6 +145,7 @@ class Lane:
         if self._clock() - parcels[0].batch.received > AGES_AFTER:
             parcels, messages = self._aged(parcels)
             if not messages:
+                self._see_past()
                 self._moved()
                 return
         self._takeoffs += 1

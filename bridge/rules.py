@@ -5,14 +5,13 @@ that what nobody has touched goes on as it came. Messages are never written to: 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
 from bridge.templates import lacking, render_bytes, render_text
 from bridge.values import text_of
-from config.mapping import NUMBERS, RESERVED, Given, MapSettings, Part, number, whole
+from config.mapping import NUMBERS, RESERVED, Given, MapSettings, Part, read_number
 from config.templates import Bond, Template
 
 Rule: TypeAlias = Callable[[Message], Message]
@@ -21,8 +20,6 @@ Rule: TypeAlias = Callable[[Message], Message]
 _Change: TypeAlias = tuple[Part, Any]
 """A part and what it becomes: a property's value, the key, the type and value of a header; None: it is no more."""
 
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00Z")
-_INTEGERS: Final = frozenset(("i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"))
 _BAD_VALUE: Final = "bad_value"
 
 
@@ -175,27 +172,16 @@ def _key_of(kind: Type, value: Value) -> bytes:
 def _property_of(name: str, kind: Type, value: Value) -> str | int:
     if name not in NUMBERS:
         return text_of(kind, value)
-    if kind in _INTEGERS:
-        return _number(name, str(value))
     if name == "timestamp" and kind == "timestamp":
         return _number(name, str(cast("int", value) * 1000))
     return _number(name, text_of(kind, value))
 
 
 def _number(name: str, text: str) -> int:
-    """The number that a property is to have by a text; for a timestamp, which is in milliseconds, also RFC 3339."""
     try:
-        return number(name, _milliseconds(text) if name == "timestamp" and "T" in text else whole(text))
-    except (ValueError, OverflowError) as error:
-        why = str(error) if str(error).startswith("not ") else "not a time"
-        raise Unmappable(f"{name} would be {text!a:.80}, {why}", _BAD_VALUE) from None
-
-
-def _milliseconds(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("not a time: it has no time zone")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+        return read_number(name, text)
+    except ValueError as error:
+        raise Unmappable(f"{name} would be {text!a:.80}, {error}", _BAD_VALUE) from None
 
 
 # ---- remove

@@ -7,6 +7,7 @@ which stands for any text, also none. What begins with `fedbridge-` is the bridg
 import difflib
 import math
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -46,6 +47,7 @@ RESERVED: Final = "fedbridge-"
 Given = bool | int | float | str
 """What a rule gives: text is a template, anything else is itself."""
 
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00Z")
 _HEADER = "header."
 _NAMED = f"^({'|'.join(PROPERTIES)}|key|header\\..+)$"
 
@@ -131,7 +133,7 @@ def _gives(name: str, value: object) -> None:
     if isinstance(value, str):
         template = Template.parse(value)
         if part.name in NUMBERS and part.kind == "property" and (fixed := template.fixed) is not None:
-            number(part.name, whole(fixed))
+            read_number(part.name, fixed)
     elif part.kind == "header":
         _header(value)
     elif part.kind == "property" and part.name in NUMBERS:
@@ -142,12 +144,27 @@ def _gives(name: str, value: object) -> None:
         raise ValueError("not text")
 
 
-def whole(text: str) -> int:
-    """Read a whole number in decimal digits; raises ValueError for other text."""
+def read_number(name: str, text: str) -> int:
+    """Read the number that a property is to have: for a timestamp, which is in milliseconds, also a time by RFC 3339.
+
+    Raises ValueError for other text, in words that begin with "not".
+    """
+    if name == "timestamp" and "T" in text:
+        return _milliseconds(text)
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
         raise ValueError("not a whole number")
-    return int(text)
+    return number(name, int(text))
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a time") from None
+    if moment.tzinfo is None:
+        raise ValueError("not a time: it has no zone")
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _header(value: object) -> None:

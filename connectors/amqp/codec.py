@@ -6,7 +6,6 @@ down, then the values of those that are set. RabbitMQ sends no second word of fl
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
@@ -38,6 +37,16 @@ _NAMES: Final = (
 _TEXT, _TABLE, _OCTET, _TIME = range(4)
 _KINDS: Final = {"headers": _TABLE, "delivery_mode": _OCTET, "priority": _OCTET, "timestamp": _TIME}
 _Plan: TypeAlias = tuple[tuple[str, int], ...]
+
+
+def _plans(names: Sequence[str]) -> tuple[_Plan, ...]:
+    """Which of 8 properties follow each byte of flags, in order, and how each is read."""
+    places = [(0x80 >> bit, name, _KINDS.get(name, _TEXT)) for bit, name in enumerate(names)]
+    return tuple(tuple((name, kind) for flag, name, kind in places if flags & flag) for flags in range(256))
+
+
+_FIRST: Final = _plans(_NAMES[:8])
+_OTHERS: Final = _plans(_NAMES[8:])
 _U64: Final = struct.Struct(">Q")
 _MARK: Final = OURS.encode()
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
@@ -95,7 +104,9 @@ def decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
     at = 2
     properties: dict[str, Any] = {}
     headers: tuple[Header, ...] = ()
-    for name, kind in _plan(flags):
+    if flags & 3:
+        raise Malformed("bad_properties", f"unknown property flags {flags:#06x} at byte 0")
+    for name, kind in _FIRST[flags >> 8] + _OTHERS[flags & 0xFF]:
         if kind == _TEXT:
             begin = at + 1
             at = begin + data[at]
@@ -119,14 +130,6 @@ def decode_properties(data: bytes) -> tuple[Properties, tuple[Header, ...]]:
 def _lenient(raw: bytes) -> str:
     """Decode text that is not UTF-8; to allow for it where it is costs a third more."""
     return raw.decode("utf-8", "surrogateescape")
-
-
-@lru_cache(maxsize=256)
-def _plan(flags: int) -> _Plan:
-    """Which properties follow these flags, in order, and how each is read; a publisher uses few combinations."""
-    if flags & 3:
-        raise Malformed("bad_properties", f"unknown property flags {flags:#06x} at byte 0")
-    return tuple((name, _KINDS.get(name, _TEXT)) for bit, name in enumerate(_NAMES) if flags >> (15 - bit) & 1)
 
 
 def uid_of(properties: bytes) -> str:

@@ -59,10 +59,12 @@ class Decoder:
             plain = type(record) is not PlainRecord or _are_text(given)  # else aiokafka could not write them
             for name, raw in given:
                 size += len(name) + (len(raw) if raw else 0)
-                if name == UID and (uid is not None or not raw or (uid := _text(raw)) is None):
-                    plain = False
-                if name == PATH and raw:
-                    path = raw
+                if name == PATH:
+                    path = raw or path or b""
+                elif (raw is None and name == TYPES) or (
+                    name == UID and (uid is not None or not raw or (uid := _text(raw)) is None)
+                ):
+                    plain = False  # it is no mark or uid of ours, and elsewhere it would be a header
             if path is not None:
                 given = [pair for pair in given if pair[0] != PATH]
             is_own = record.timestamp_type == _CREATE_TIME and timestamp >= 0
@@ -74,7 +76,7 @@ class Decoder:
             if uid is None:
                 uid = f"{place}{record.offset}@{timestamp}"
             message = new(Message, (value, uid, topic, None, key, properties, headers, begun))
-            if path is not None:
+            if path:
                 message = message._replace(path=trail(topic, _text(path)))
             add(new(Delivery, (message, receipt, size, False)))
             receipt += 1
@@ -87,7 +89,7 @@ class Decoder:
         for header, raw in given:
             name = _PROPERTIES.get(header)
             if name is None or raw is None or name in properties:
-                if header == TYPES:
+                if header == TYPES and raw is not None:
                     mark = raw
                 continue
             if name in _NUMBERS:

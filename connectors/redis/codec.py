@@ -12,7 +12,7 @@ from bridge.errors import Unmappable
 from bridge.marks import Marks, Shape, mark_of
 from bridge.message import Header, Message, Type, Value
 from bridge.names import PATH, PROPERTY_NAMES, TYPES, UID
-from bridge.raw import RawHeaders
+from bridge.raw import RawHeaders, RawProperties
 from bridge.values import text_of
 from connectors.redis.commands import LENGTHS, xadd_head
 from connectors.redis.crossing import Crossings
@@ -25,6 +25,7 @@ from connectors.redis.fields import (
     NULL_FIELD,
     PATH_FIELD,
     ROUTING_KEY_FIELD,
+    TIMESTAMP_FIELD,
     TRUE,
     TYPES_FIELD,
     UID_FIELD,
@@ -105,6 +106,9 @@ class Encoder:
                 fields += (PATH_FIELD, message.path.encode())
             if not own.uid:
                 fields += (UID_FIELD, message.uid.encode())
+                timestamp = cast("RawProperties", own.properties).timestamp
+                if timestamp is not None and TIMESTAMP_FIELD not in fields[::2]:  # the new id says another one
+                    fields += (TIMESTAMP_FIELD, b"%d" % timestamp)
             return self._as_read(fields[::2]), fields[1::2]
         return self._crossings.cross(own, message)
 

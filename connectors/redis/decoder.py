@@ -15,7 +15,16 @@ from bridge.message import Delivery, Message, Properties, Undecodable
 from bridge.paths import UNTRACED, Trail
 from bridge.raw import RawHeaders, RawProperties
 from connectors.redis.commands import pack
-from connectors.redis.fields import DIALECT, NULL_FIELD, PATH_FIELD, TYPES_FIELD, UID_FIELD, Fields, number_of
+from connectors.redis.fields import (
+    DIALECT,
+    NULL_FIELD,
+    PATH_FIELD,
+    TIMESTAMP_FIELD,
+    TYPES_FIELD,
+    UID_FIELD,
+    Fields,
+    number_of,
+)
 from connectors.redis.layout import JsonLayout, Layout, lenient
 from connectors.redis.ledger import Ledger, Receipt
 
@@ -143,12 +152,17 @@ def _message(layout: Layout, fields: Fields, body: bytes | None, stream: _Stream
 
 
 def _as_json(message: Message, fields: Fields) -> Message:
-    """The message of which all fields but the bridge's own are the body, and nothing else."""
-    pairs = [
-        f"{_quoted(name)}:{_quoted(value)}"
-        for name, value in zip(fields[::2], fields[1::2], strict=True)
-        if name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD, NULL_FIELD}
-    ]
+    """The message of which all fields but the bridge's own are the body, and nothing else.
+
+    A timestamp is the bridge's own behind a uid, where the encoder puts that of an entry that had none.
+    """
+    pairs: list[str] = []
+    ours = {UID_FIELD, PATH_FIELD, TYPES_FIELD, NULL_FIELD}
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        if name == UID_FIELD:
+            ours.add(TIMESTAMP_FIELD)
+        if name not in ours:
+            pairs.append(f"{_quoted(name)}:{_quoted(value)}")
     body = ("{" + ",".join(pairs) + "}").encode()
     given = cast("RawHeaders", message.headers)
     reader = JsonLayout(cast("Layout", given.reader), body)

@@ -21,6 +21,7 @@ UID_FIELD: Final = UID.encode()
 PATH_FIELD: Final = PATH.encode()
 TYPES_FIELD: Final = TYPES.encode()
 NULL_FIELD: Final = NULL.encode()
+TIMESTAMP_FIELD: Final = PROPERTY_NAMES["timestamp"].encode()
 EXCHANGE_FIELD: Final = EXCHANGE.encode()
 ROUTING_KEY_FIELD: Final = ROUTING_KEY.encode()
 HEADER: Final = b"h:"

@@ -28,6 +28,7 @@ _ELSEWHERE: Final = frozenset(
     {*PROPERTY_NAMES.values(), TYPES, UID, PATH}
 )  # names of headers that would mean something
 _TIMESTAMP: Final = PROPERTY_NAMES["timestamp"]
+_ROLES: Final = {KEY_FIELD: "key", UID_FIELD: "uid", TYPES_FIELD: "mark", PATH_FIELD: "path", NULL_FIELD: "null"}
 
 
 class Layout:
@@ -81,24 +82,17 @@ class Layout:
             taken.add(name)
             if known and name == body:
                 self.body = at
-            elif known and name == KEY_FIELD:
-                self.key = at
-            elif name.startswith(_OURS) and not trusted:
+            elif not trusted and name.removeprefix(HEADER).startswith(_OURS):
                 self.plain = False
-            elif known and name == UID_FIELD:
-                self.uid = at
-            elif known and name == TYPES_FIELD:
-                self.mark = at
-            elif known and name == PATH_FIELD:
-                self.path = at
-            elif known and name == NULL_FIELD:
-                self.null = at
+            elif known and name in _ROLES:
+                setattr(self, _ROLES[name], at)
             elif known and name in PROPERTY_FIELDS:
                 place = PROPERTY_FIELDS[name], at
                 (numbers if place[0] in NUMBERS else texts).append(place)
             else:
-                self.plain &= name not in {UID_FIELD, PATH_FIELD, TYPES_FIELD}  # the encoder would leave it out
-                headers.append((lenient(name.removeprefix(HEADER)), at))
+                own = name.removeprefix(HEADER)
+                self.plain &= own not in {UID_FIELD, PATH_FIELD, TYPES_FIELD}  # the encoder would leave it out
+                headers.append((lenient(own), at))
         self.numbers = tuple(numbers)
         self.texts = tuple(texts)
         self.timestamp = dict(numbers).get("timestamp")

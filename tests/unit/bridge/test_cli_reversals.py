@@ -101,6 +101,12 @@ BACK = "amqp: and back by route back"
         ('from.mqtt = { topics = ["s/+/#"] }\nto.amqp = { exchange = "e", routing_key = "{address}" }',
          AMQP.replace('match = "s.{x}.{y...}"', "declare = true") + 'to.mqtt = { topic = "{address}" }',
          f"{BACK}, not proven reversible: every address that was tried comes back as it was"),
+        ('from.amqp = { exchange = "e", exchange_type = "topic", binding_keys = ["#"] }\nto.mqtt = { topic = '
+         '"{address...}" }', 'from.mqtt = { topics = ["b/#"] }\nto.amqp = { exchange = "e", routing_key = '
+         '"{address...}" }', "mqtt: and back by route back, NOT reversible: a becomes a, which does not come back"),
+        ('from.mqtt = { topics = ["s/#"] }\nto.kafka = { topic = "{address...}" }',
+         'from.kafka = { pattern = ".*[^q]" }\nto.mqtt = { topic = "{address...}" }',
+         "kafka: and back by route back, not proven reversible: every address that was tried comes back as it was"),
         (MQTT + TO_AMQP, AMQP.replace('"e"', '"other"') + 'to.mqtt = { topic = "s/{x}/{y...}" }', None),
         (MQTT + TO_AMQP, AMQP + 'to.mqtt = { topic = "t/{x}/{y...}" }', None),
         (MQTT + TO_AMQP, AMQP + 'to.mqtt = { topic = "s/fixed" }', None),

@@ -167,3 +167,11 @@ def test_what_does_not_wait_keeps_its_time(setting: Setting) -> None:
     setting.push_all(expiring("1", "60000"))
     setting.loop.pass_time(5)
     assert [message.properties["expiration"] for message in taken] == ["1", "60000"]
+
+
+def test_no_obstacle_is_left_when_all_that_waited_behind_it_has_expired(setting: Setting) -> None:
+    setting.judge(lambda _: FULL)
+    setting.push_all(expiring("3000", "3000", "3000"))
+    setting.loop.pass_time(60)
+    assert len(setting.refused) == 3
+    assert setting.lane.obstacle == ""

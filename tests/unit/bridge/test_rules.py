@@ -195,7 +195,7 @@ def test_a_template_without_its_field_is_refused() -> None:
         ({"set": {"priority": "{key}"}}, "priority would be 'k', not a whole number"),
         ({"set": {"priority": "25{header.id}"}}, "priority would be '257', not a whole number from 0 to 255"),
         ({"set": {"timestamp": "{key}T"}}, "timestamp would be 'kT', not a time"),
-        ({"set": {"timestamp": "2026-01-01T00:00:00"}}, "not a whole number"),
+        ({"set": {"timestamp": "2026-01-01T00:00:00"}}, "not a time: it has no zone"),
         ({"default": {"delivery_mode": "{header.id}"}}, "delivery_mode would be '7', not a whole number from 1 to 2"),
         ({"rename": {"type": "priority"}}, "priority would be 'created', not a whole number"),
         ({"rename": {"header.old-b": "priority"}}, "priority would be 'true', not a whole number"),

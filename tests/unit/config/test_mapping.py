@@ -19,7 +19,7 @@ def test_what_is_right_is_kept_as_written(tmp_path: Path) -> None:
             tmp_path,
             f"""{VALID}
 map.set = {{ priority = 5, "header.on" = true, "header.rate" = 1.5, "header.from" = "{{address}}", timestamp = "17" }}
-map.default = {{ message_id = "{{header.id}}", "header.region" = "eu" }}
+map.default = {{ message_id = "{{header.id}}", "header.region" = "eu", timestamp = "2026-01-31T23:59:59Z" }}
 map.remove = ["reply_to", "header.x-internal-*", "key", "header.*a*"]
 map.rename = {{ "header.old-*" = "header.new-*", "header.id" = "message_id", key = "header.k", type = "app_id" }}
 """,
@@ -28,6 +28,7 @@ map.rename = {{ "header.old-*" = "header.new-*", "header.id" = "message_id", key
         .map
     )
     assert rules.set["priority"] == 5
+    assert rules.default["timestamp"] == "2026-01-31T23:59:59Z"
     assert rules.set["header.on"] is True
     assert rules.set["header.rate"] == 1.5
     assert list(rules.rename) == ["header.old-*", "header.id", "key", "type"], "in the order of the file"
@@ -66,6 +67,12 @@ map.rename = {{ "header.old-*" = "header.new-*", "header.id" = "message_id", key
         ("set = { delivery_mode = 0 }", "13: routes.orders.map.set.delivery_mode: is 0, not a whole number from 1 to "
          "2"),
         ("set = { timestamp = 1.5 }", "13: routes.orders.map.set.timestamp: is 1.5, not a whole number"),
+        ("set = { timestamp = '2026-01-31T23:59:59' }", '13: routes.orders.map.set.timestamp: is '
+         '"2026-01-31T23:59:59", not a time: it has no zone'),
+        ("set = { timestamp = '2026-02-31T23:59:59Z' }", '13: routes.orders.map.set.timestamp: is '
+         '"2026-02-31T23:59:59Z", not a time'),
+        ("set = { fedbridge-uid = 'a' }", "13: routes.orders.map.set.fedbridge-uid: headers that begin with fedbridge- "
+         "are the bridge's own"),
         ("set = 5", "5: routes.orders.map.set: is 5, not a table"),
         ("default = { key = '{key' }", "17: routes.orders.map.default.key: character 1 of the template is a { that is "
          "never closed; a brace itself is written {{"),

@@ -34,6 +34,7 @@ def touched(message: Message) -> Message:
 @example([("a", b"1"), ("fedbridge-types", b'{"a":"i8"}'), ("fedbridge-uid", b"u")], None, b"k", -1)
 @example([("a", None), ("fedbridge-types", b'{"a":"i8"}')], None, b"k", -1)
 @example([("amqp-timestamp", b"x")], b"", None, 5)
+@example([("amqp-priority", b"5"), ("fedbridge-types", None)], b"", None, 5)
 @example([("fedbridge-uid", b"")], b"", None, 5)
 @example([("content-type", b"a"), ("fedbridge-types", b'{"content-type":["string"]}')], b"", None, 5)
 @example(

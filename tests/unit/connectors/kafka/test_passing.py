@@ -3,11 +3,13 @@
 from typing import cast
 
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Properties
+from bridge.paths import Trail
 from bridge.raw import Pairs, RawHeaders
 from connectors.kafka.codec import LAST_TIMESTAMP, Encoder
 from connectors.kafka.decoder import Decoder
@@ -40,6 +42,26 @@ def test_a_uid_that_it_brought_is_all_the_uid_there_is() -> None:
     assert Encoder().record(message, None).headers == [named("u-1"), *PLAIN]
     assert isinstance(message.headers, RawHeaders)
     assert message.headers.given == [named("u-1"), *PLAIN]
+
+
+@pytest.mark.parametrize("brought", [[None], [b""], [None, b'["x/y"]'], [b'["x/y"]', b""]])
+def test_what_is_no_path_is_not_passed_on(brought: list[bytes | None]) -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 20)
+    builder.append(0, 5, None, b"", [("a", b"1"), *(("fedbridge-path", raw) for raw in brought)])
+    batch = DefaultRecordBatch(bytes(builder.build()))
+    (delivery,) = Decoder("cluster", Trail("k")).deliveries(batch, "orders", 3, 40)
+    assert isinstance(delivery.message, Message)
+    path = b'["x/y","k/orders"]' if b'["x/y"]' in brought else b'["k/orders"]'
+    headers = Encoder().record(delivery.message, None).headers
+    assert [raw for name, raw in headers if name == "fedbridge-path"] == [path]
+    assert list(delivery.message.headers) == [("a", "string", "1")]
+
+
+@pytest.mark.parametrize("mark", [None, b""])
+def test_what_marks_no_types_is_no_header_of_the_next_hop(mark: bytes | None) -> None:
+    message = decoded([("a", b"1"), ("fedbridge-types", mark)])
+    again = decoded(Encoder().record(message, None).headers)
+    assert list(again.headers) == [("a", "string", "1")]
 
 
 def test_another_body_key_or_address_leaves_the_headers_as_they_were() -> None:
@@ -139,7 +161,9 @@ def test_what_was_not_touched_has_the_same_meaning(headers: Pairs) -> None:
     record = Encoder().record(message, None)
     assert decoded(record.headers)[:6] == message[:6]
     uids = [value for name, value in headers if name == "fedbridge-uid"]
-    if len(uids) == 0:
+    if ("fedbridge-types", None) in headers:
+        assert ("fedbridge-types", None) not in record.headers
+    elif len(uids) == 0:
         assert record.headers == [*before, named(UID)]
     elif len(uids) == 1 and message.uid != UID:
         assert record.headers == before

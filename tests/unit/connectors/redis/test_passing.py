@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import Unmappable
 from bridge.message import Message, Properties
+from bridge.paths import Trail
+from connectors.redis.decoder import Decoder
 from tests.unit.connectors.redis.entries import UID, decoded, encoded
 
 PLAIN = [
@@ -22,14 +24,51 @@ PLAIN = [
 ]
 
 
+STAMP = b"amqp-timestamp", b"1700000000000"
+"""What says the time of an entry that no bridge wrote: the next one has an id, and so a time, of its own."""
+
+
 def named(uid: str) -> tuple[bytes, bytes]:
     return b"fedbridge-uid", uid.encode()
 
 
 def test_what_nobody_touched_is_written_as_it_was_read() -> None:
     message = decoded(PLAIN)
-    assert encoded(message) == [*PLAIN, named(UID)]
-    assert encoded(message) == [*PLAIN, named(UID)], "it is not written to"
+    assert encoded(message) == [*PLAIN, named(UID), STAMP]
+    assert encoded(message) == [*PLAIN, named(UID), STAMP], "it is not written to"
+
+
+def test_the_time_that_it_brought_is_all_the_time_there_is() -> None:
+    pairs = [(b"amqp-timestamp", b"17"), (b"body", b"x")]
+    assert encoded(decoded(pairs)) == [*pairs, named(UID)]
+
+
+@pytest.mark.parametrize("no_body", ["json", "empty"])
+@pytest.mark.parametrize("pairs", [[(b"body", b"x")], [(b"t", b"20")], [(b"t", b"20"), (b"amqp-timestamp", b"17")]])
+def test_the_time_and_the_body_of_what_no_bridge_wrote_stay_from_stream_to_stream(
+    no_body: str, pairs: list[tuple[bytes, bytes]]
+) -> None:
+    first = decoded(pairs, no_body=no_body)
+    second = decoded(encoded(first), no_body=no_body)
+    third = decoded(encoded(second), no_body=no_body)
+    assert first == second._replace(uid=first.uid) == third._replace(uid=first.uid)
+    assert second.properties["timestamp"] in {1700000000000, 17}
+
+
+@pytest.mark.parametrize("prefix", [b"", b"h:"])
+@pytest.mark.parametrize("name", [b"fedbridge-uid", b"fedbridge-null", b"fedbridge-timestamp-ms", b"fedbridge-x"])
+def test_nothing_by_a_name_of_ours_comes_from_who_is_not_trusted(prefix: bytes, name: bytes) -> None:
+    decoder = Decoder("host:6379/0", "body", "json", Trail("redis", trusted=False))
+    message = decoded([(b"body", b"x"), (prefix + name, b"17"), (b"h:a", b"1")], decoder=decoder)
+    assert list(message.headers) == [("a", "string", "1")]
+    assert [value for own, value in encoded(message) if own.endswith(name)] in ([], [UID.encode()])
+
+
+@pytest.mark.parametrize("name", [b"fedbridge-uid", b"fedbridge-path", b"fedbridge-types"])
+def test_a_header_by_a_name_of_ours_is_not_passed_on_as_elsewhere(name: bytes) -> None:
+    message = decoded([(b"body", b"x"), (b"h:" + name, b"{}")])
+    assert b"h:" + name not in dict(encoded(message))
+    assert encoded(message) == encoded(message._replace(headers=tuple(message.headers)))
 
 
 def test_a_uid_that_it_brought_is_all_the_uid_there_is() -> None:
@@ -39,11 +78,11 @@ def test_a_uid_that_it_brought_is_all_the_uid_there_is() -> None:
 @pytest.mark.parametrize("no_body", ["json", "empty"])
 def test_an_entry_without_a_body_stays_one(no_body: str) -> None:
     pairs = [(b"t", b"20"), (b"key", b"k")]
-    assert encoded(decoded(pairs, no_body=no_body)) == [*pairs, named(UID)]
+    assert encoded(decoded(pairs, no_body=no_body)) == [*pairs, named(UID), STAMP]
 
 
 def test_a_body_of_another_name_keeps_it() -> None:
-    assert encoded(decoded([(b"data", b"x")], body="data")) == [(b"data", b"x"), named(UID)]
+    assert encoded(decoded([(b"data", b"x")], body="data")) == [(b"data", b"x"), named(UID), STAMP]
 
 
 @pytest.mark.parametrize(
