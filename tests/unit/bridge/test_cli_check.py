@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import fedbridge
-from tests.unit.bridge.guarantees import ON_ERROR, OVERTAKEN
+from tests.unit.bridge.guarantees import ON_ERROR, OVERTAKEN, RETENTION
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,6 +29,7 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         f"  order      mqtt: kept, one after the other; {OVERTAKEN}",
         f"  order      redis: kept, one after the other; {OVERTAKEN}",
         ON_ERROR,
+        f"  limits     kafka: {RETENTION}",
         "  limits     mqtt: confirmed means that the broker has taken it, whether anybody subscribes or not; "
         "what it keeps for subscribers that are away is its own to limit (Mosquitto: max_queued_messages, 1000)",
         "  mqtt 3.1.1 mqtt: a broker that speaks it alone is given topic and body, and no properties; what it "

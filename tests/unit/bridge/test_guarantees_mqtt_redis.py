@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bridge.guarantees import OVERTAKEN, facts, lines
+from tests.unit.bridge.guarantees import OVERTAKEN, RETENTION, facts, lines
 
 AT_MQTT, AT_REDIS = "at mosquitto (mqtt://localhost:1883)", "at redis (redis://localhost:6379/0)"
 GONE = (
@@ -42,7 +42,8 @@ def test_a_session_keeps_what_is_published_and_what_is_in_hand(tmp_path: Path) -
     assert facts(text, "limits") == [
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
         "max_queued_messages (1000) without a word; set it to 1000000 there (0 is no limit, but before 2.0.22 it then "
-        "ends connections)"
+        "ends connections)",
+        f"kafka: {RETENTION}",
     ]
     assert facts(text, "mqtt 3.1.1") == [
         "a broker that speaks it alone gives topic and body, and no properties; retained messages come again at every "
