@@ -64,7 +64,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "again has a new fedbridge-uid; Mosquitto 2.0.11 may give more again where more waits there than fits "
         "window.bytes",
         "  session    kept by the broker for 1d while the bridge is away, with what is published meanwhile "
-        "(but for QoS 0, unless Mosquitto has queue_qos0_messages true); after that, or if the broker loses it, that is LOST (counted as session_lost)",
+        "(but for QoS 0, unless Mosquitto has queue_qos0_messages true); "
+        "after that, or if the broker loses it, that is LOST (counted as session_lost)",
         "  qos        1: what is published with QoS 0 comes with 0 all the same, and does not come again",
         "  share      none: each replica of the bridge relays every message; with a share they divide them",
         "  retained   retained messages come once, when a subscription is new",

@@ -35,7 +35,8 @@ def test_a_session_keeps_what_is_published_and_what_is_in_hand(tmp_path: Path) -
     ]
     assert facts(text, "session") == [
         "kept by the broker for 2h while the bridge is away, with what is published meanwhile (but for QoS 0, unless "
-        "Mosquitto has queue_qos0_messages true); after that, or if the broker loses it, that is LOST (counted as session_lost)"
+        "Mosquitto has queue_qos0_messages true); after that, or if the broker loses it, that is LOST "
+        "(counted as session_lost)"
     ]
     assert facts(text, "qos") == ["1: what is published with QoS 0 comes with 0 all the same, and does not come again"]
     assert facts(text, "retained") == ["retained messages come once, when a subscription is new"]
