@@ -71,10 +71,10 @@ class Part(NamedTuple):
         name = text.removeprefix(_HEADER)
         if not name or text == "header":
             raise ValueError('a header needs its name, as in "header.x-tenant"')
-        if name == text:
-            raise ValueError(f"unknown name {text} ({_hint(text)})")
         if name.startswith(RESERVED):
             raise ValueError(f"headers that begin with {RESERVED} are the bridge's own")
+        if name == text:
+            raise ValueError(f"unknown name {text} ({_hint(text)})")
         return cls("header", name)
 
 

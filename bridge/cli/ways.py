@@ -68,7 +68,7 @@ class Way(NamedTuple):
     @property
     def forms(self) -> list[Form]:
         """The addresses that the route takes: those that match, or without a `match` those that it asks for."""
-        return [*_asked(self.source)] if self.source.match is None else [self.matched]
+        return [*asked(self.source)] if self.source.match is None else [self.matched]
 
     def makes(self, form: Form) -> Form | None:
         """What becomes of addresses of a form; None if the template is not made of their segments alone."""
@@ -105,7 +105,7 @@ class Way(NamedTuple):
                 values = dict(zip([part.name for part in opened], chosen, strict=True))
                 parts = [values[part.name] if isinstance(part, Capture) else (part,) for part in form]
                 address = joined([text for part in parts for text in part], self.source.kind)
-                if _reads(self.source, address):
+                if reads(self.source, address):
                     yield address
 
 
@@ -126,8 +126,8 @@ def face(way: Way, back: Way, settings: Settings) -> bool:
     )
 
 
-def _asked(source: SourceSettings) -> Iterator[Form]:
-    """The addresses that a source asks its broker for."""
+def asked(source: SourceSettings) -> Iterator[Form]:
+    """The addresses that a source asks its broker for; `_WHOLE` also where that is more than it asks for."""
     if isinstance(source, MqttSourceSettings):
         for each in source.topics:
             yield from _open(each.split("/"), "+")
@@ -142,6 +142,15 @@ def _asked(source: SourceSettings) -> Iterator[Form]:
         yield _WHOLE
 
 
+def told(source: SourceSettings) -> bool:
+    """Whether the forms of `asked` are what a source reads, and no more than that."""
+    if isinstance(source, KafkaSourceSettings):
+        return source.topics is not None
+    if isinstance(source, AmqpSourceSettings) and source.exchange_type == "topic":
+        return all(key.split(".").count("#") < 2 for key in source.keys)
+    return True
+
+
 def _open(parts: Sequence[str], one: str) -> Iterator[Form]:
     """The addresses of a filter or a binding key: `#` is several segments, or none."""
     if parts.count("#") > 1:
@@ -154,7 +163,8 @@ def _open(parts: Sequence[str], one: str) -> Iterator[Form]:
         yield tuple(part for part in form if isinstance(part, str) or not part.several)
 
 
-def _reads(source: SourceSettings, address: str) -> bool:
+def reads(source: SourceSettings, address: str) -> bool:
+    """Whether a source is given an address by its broker, as far as the settings tell."""
     if isinstance(source, MqttSourceSettings):
         return any(overlap(each, address) for each in source.topics)
     if isinstance(source, KafkaSourceSettings):
