@@ -21,12 +21,14 @@ class Finding(NamedTuple):
     """One thing that a route needs at a broker: how it was found, a sentence, and what to do.
 
     A remedy is a line each: a command after "$ ", which may be run as it stands, or words; what begins with "or " is
-    done instead of what is before it.
+    done instead of what is before it. `thing` names what is missing or will be created, such as "topic orders", where
+    another route may make what this one needs.
     """
 
     verdict: Verdict
     text: str
     remedies: tuple[str, ...] = ()
+    thing: str | None = None
 
 
 class End(NamedTuple):

@@ -78,7 +78,25 @@ async def surveyed(settings: Settings) -> Surveyed:
             its_ends = [end for its_broker, end in ends if its_broker == name]
             look = _look(name, settings.brokers[name], its_ends, findings, away)
             tasks.create_task(look, name=f"check {name}")
-    return Surveyed({end.key: name for name, end in ends}, findings, away)
+    brokers = {end.key: name for name, end in ends}
+    return Surveyed(brokers, settled(brokers, findings), away)
+
+
+def settled(brokers: Mapping[str, str], findings: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
+    """The findings of each end, where what is missing for one and made by another at its broker counts as created."""
+    makers: dict[tuple[str, str | None], str] = {
+        (brokers[key], finding.thing): key.split(".")[1]
+        for key, found in findings.items()
+        for finding in found
+        if finding.verdict == "created" and finding.thing is not None
+    }
+
+    def seen(key: str, finding: Finding) -> Finding:
+        maker = makers.get((brokers[key], finding.thing)) if finding.verdict == "missing" else None
+        text = f"{finding.thing} is not there yet and will be created by route {maker}"
+        return finding if maker is None else Finding("created", text, thing=finding.thing)
+
+    return {key: [seen(key, finding) for finding in found] for key, found in findings.items()}
 
 
 async def _look(

@@ -92,13 +92,14 @@ class _Look:
                 "missing",
                 f"there is no queue {name}",
                 (make, f"or let the route make it: {end.key}.declare = true"),
+                _queue(name),
             )
         may = await probes.declaring_queue(self._link, name, settings.arguments)
         if not may.permitted:
             return self._forbidden(may, f"create queue {name}")
         if settings.exclusive:
             return Finding("created", "a temporary queue will be created")
-        return Finding("created", f"queue {name} is not there yet and will be created")
+        return Finding("created", f"queue {name} is not there yet and will be created", thing=_queue(name))
 
     async def _sink(self, end: End, settings: AmqpSinkSettings) -> AsyncIterator[Finding]:
         name = settings.exchange.fixed
@@ -123,7 +124,8 @@ class _Look:
         if (await probes.queue(self._link, queue)).code != NOT_FOUND:
             return Finding("ok", f"queue {queue} is there")
         text = f"there is no queue {queue}, and so no message to the default exchange can be routed"
-        return Finding("missing", text, (self._admin("declare", "queue", f"name={queue}", "durable=true"),))
+        make = self._admin("declare", "queue", f"name={queue}", "durable=true")
+        return Finding("missing", text, (make,), _queue(queue))
 
     async def _exchange(
         self, end: End, name: str, type_: ExchangeType | None, durable: bool | None
@@ -146,12 +148,14 @@ class _Look:
                     f"or let the route make it: {end.key}.exchange_durable = true"
                     + ("" if type_ else f", {end.key}.exchange_type = …"),
                 ),
+                _exchange(name),
             )
         elif not may.permitted:
             yield self._forbidden(may, f"create exchange {name}")
         else:
             lasting = "durable" if durable else "non-durable"
-            yield Finding("created", f"exchange {name} is not there yet and will be created ({type_}, {lasting})")
+            text = f"exchange {name} is not there yet and will be created ({type_}, {lasting})"
+            yield Finding("created", text, thing=_exchange(name))
 
     def _forbidden(self, answer: Answer, doing: str) -> Finding:
         """The finding about a right that is missing, with the command that grants it."""
@@ -162,3 +166,11 @@ class _Look:
             return Finding("forbidden", text, ("$ " + shlex.join(topics),))
         note = f"these are all rights that the enabled routes need in {self._vhost}; others that the user has are taken"
         return Finding("forbidden", text, (self._grant, note))
+
+
+def _queue(name: str) -> str:
+    return f"queue {name}"
+
+
+def _exchange(name: str) -> str:
+    return f"exchange {name}"

@@ -93,7 +93,8 @@ class _Look:
             return self._forbidden(name, "read", "Read")
         if name in self._topics:
             return Finding("ok", f"topic {name} is there")
-        return Finding("missing", f"there is no topic {name}: the route will wait for it", (self._make(name),))
+        text = f"there is no topic {name}: the route will wait for it"
+        return Finding("missing", text, (self._make(name),), _topic(name))
 
     async def _target(self, end: End, settings: KafkaSinkSettings) -> Finding:
         name = settings.topic.fixed
@@ -110,6 +111,7 @@ class _Look:
                 "missing",
                 f"there is no topic {name}",
                 (self._make(name), f"or let the route make it: {end.key}.create = true"),
+                _topic(name),
             )
         return await self._creatable(name)
 
@@ -122,7 +124,7 @@ class _Look:
             return Finding("forbidden", text, (self._make(name), *self._acl("--operation", "Create", "--topic", name)))
         if code:
             return Finding("conflict", f"topic {name} cannot be created: {said or for_code(code).description}")
-        return Finding("created", f"topic {name} is not there yet and will be created")
+        return Finding("created", f"topic {name} is not there yet and will be created", thing=_topic(name))
 
     def _forbidden(self, name: str, doing: str, operation: str) -> Finding:
         seen = "" if name in self._topics else " (nor see whether it is there)"
@@ -137,6 +139,10 @@ class _Look:
         add = ["kafka-acls.sh", *self._server, "--add", "--allow-principal", self._user, *words]
         look = ["kafka-acls.sh", *self._server, "--list", *words[-2:]]
         return "$ " + shlex.join(add), f"and remove what denies it, if {shlex.join(look)} shows such"
+
+
+def _topic(name: str) -> str:
+    return f"topic {name}"
 
 
 def _only(codes: Iterator[Any]) -> int:

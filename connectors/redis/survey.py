@@ -141,7 +141,7 @@ class _Look:
             return Finding("created", f"stream {stream} is not there yet and will be created")
         if kind != b"stream":
             text = f"{stream} is a {kind.decode()} and no stream"
-            return Finding("conflict", text, (f"name another one: {end.key}.{key} = …", self._command("DEL", stream)))
+            return Finding("conflict", text, (f"name another one: {end.key}.{key} = …",))
         if isinstance(info, Refused):
             return Finding("ok", f"stream {stream} is there")
         facts = dict(zip(info[::2], info[1::2], strict=True))

@@ -32,6 +32,10 @@ to.amqp = [{{ name = "a", exchange = "{unique}-made", exchange_type = "topic", e
 [routes.d]
 from.kafka = {{ pattern = "{unique}-nothing-.*" }}
 to.amqp = {{ exchange = "amq.fanout" }}
+[routes.e]
+from.kafka = {{ topics = ["{unique}-made"] }}
+to.amqp = [{{ name = "a", exchange = "{unique}-made" }},
+           {{ name = "b", exchange = "", routing_key = "fedbridge.test.a" }}]
 [routes.off]
 enabled = false
 from.amqp = {{ queue = "{unique}-off" }}
@@ -68,6 +72,10 @@ to.kafka = {{ topic = "{unique}-off" }}
     assert told(found, "c.to.amqp[3]") == [("unknown", "exchange {header.x}: which one depends on the message")]
     assert [verdict for verdict, _ in told(found, "d.from.kafka")] == ["missing", "ok"]
     assert told(found, "d.to.amqp") == [("ok", "exchange amq.fanout is there")]
+    later = "is not there yet and will be created by route"
+    assert told(found, "e.from.kafka")[0] == ("created", f"topic {unique}-made {later} b")
+    assert told(found, "e.to.amqp[0]") == [("created", f"exchange {unique}-made {later} c")]
+    assert told(found, "e.to.amqp[1]") == [("created", f"queue fedbridge.test.a {later} a")]
     assert not any(key.startswith("routes.off") for key in found.findings)
     again = await look(tmp_path, configuration(brokers.amqp_url, brokers.kafka_bootstrap, routes))
     assert again == found, "looking makes nothing"

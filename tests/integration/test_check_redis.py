@@ -104,7 +104,8 @@ async def test_a_key_that_is_no_stream_is_a_conflict(redis_url: str, unique: str
     assert found.exit is Exit.NEGATIVE
     assert told(found, "a.from.redis")[1:] == [("conflict", f"{unique} is a string and no stream")]
     assert told(found, "a.to.redis")[1:] == [("conflict", f"{unique}-out is a list and no stream")]
-    assert "name another one: routes.a.from.redis.streams = …" in remedies(found, "a.from.redis")
+    assert remedies(found, "a.from.redis") == ["name another one: routes.a.from.redis.streams = …"]
+    assert remedies(found, "a.to.redis") == ["name another one: routes.a.to.redis.stream = …"]
 
 
 async def test_missing_rights_are_said_with_the_command_that_grants_them(

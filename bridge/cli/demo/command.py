@@ -44,7 +44,7 @@ def demo(*, keep: bool = False, messages: int = 20, brokers_only: bool = False, 
 
 def _play(keep: bool, messages: int, say: Say) -> None:
     if keep:
-        _refuse_second()
+        _refuse_second(say)
     brokers = real.start(say, outlives=keep)
     clean = interrupted = False
     try:
@@ -109,7 +109,7 @@ def _start_brokers(say: Say) -> None:
     record = kept.read(_record())
     if record is None or not kept.alive(record):
         if record is not None:
-            kept.end(record)
+            _clear(record, say)
             _forget(record)
         record = _left_up(real.start(say, outlives=True))
     for name, url in record.endpoints.items():
@@ -118,6 +118,15 @@ def _start_brokers(say: Say) -> None:
         say(f"the brokers stay up; end them with: {_STOP}")
     else:
         say(f"{', '.join(record.endpoints)} are set: nothing was started")
+
+
+def _clear(record: kept.Record, say: Say) -> None:
+    """End what is left of it, now that some of it has ended by itself, and say so."""
+    ended = kept.end(record)
+    gone = [process.name for process in record.processes if process.name not in ended]
+    say(f"no longer running: {', '.join(gone)}")
+    if ended:
+        say(f"ended too, with what was in them: {', '.join(ended)}")
 
 
 def _left_up(brokers: Brokers) -> kept.Record:
@@ -146,12 +155,12 @@ def _stop(say: Say) -> None:
     say(f"ended: {', '.join(ended)}" if ended else "nothing was left up")
 
 
-def _refuse_second() -> None:
+def _refuse_second(say: Say) -> None:
     record = kept.read(_record())
     if record is not None and kept.alive(record):
         raise Unavailable(f"something is up already; end it with: {_STOP}")
     if record is not None:
-        kept.end(record)
+        _clear(record, say)
 
 
 def _record() -> Path:

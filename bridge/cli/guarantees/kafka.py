@@ -48,6 +48,16 @@ def reading(source: KafkaSourceSettings, view: View) -> Iterator[Fact]:
     yield "start", f"{source.start}: a group that is new begins at {begin}"
 
 
+def writing() -> Iterator[Fact]:
+    """What is to be known of a topic that is written to: retention goes by CreateTime, which is the message's own."""
+    yield (
+        "limits",
+        "a message's timestamp is its record's, and the topic's retention.ms counts from there: what is older than "
+        "that is deleted soon after it was delivered, read or not, and so LOST; message.timestamp.type = LogAppendTime "
+        'at the topic prevents it, or map.remove = ["timestamp"] here',
+    )
+
+
 def order(source: Kind, target: KafkaSinkSettings, given: str, keyed: bool) -> str:
     """The order that is kept: Kafka has one per partition, and the key chooses the partition.
 

@@ -35,7 +35,8 @@ def reading(source: MqttSourceSettings, view: View) -> Iterator[Fact]:
         yield (
             "session",
             f"kept by the broker for {format_duration(source.session_expiry)} while the bridge is away, with what is "
-            "published meanwhile; after that, or if the broker loses it, that is LOST (counted as session_lost)",
+            "published meanwhile (but for QoS 0, unless Mosquitto has queue_qos0_messages true); after that, "
+            "or if the broker loses it, that is LOST (counted as session_lost)",
         )
         yield "qos", "1: what is published with QoS 0 comes with 0 all the same, and does not come again"
     else:

@@ -113,7 +113,7 @@ def _writing(target: SinkSettings) -> Iterator[Fact]:
         return amqp.writing(target)
     if isinstance(target, MqttSinkSettings):
         return mqtt.writing(target)
-    return iter(()) if isinstance(target, KafkaSinkSettings) else redis.writing(target)
+    return kafka.writing() if isinstance(target, KafkaSinkSettings) else redis.writing(target)
 
 
 def _order(source: Kind, target: SinkSettings, keyed: bool) -> str:

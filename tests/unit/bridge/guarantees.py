@@ -10,6 +10,12 @@ ON_ERROR = (
     "stops the route and stays unacknowledged"
 )
 OVERTAKEN = "a refused message may be overtaken by those in flight (max_in_flight = 1 prevents it)"
+RETENTION = (
+    "a message's timestamp is its record's, and the topic's retention.ms counts from there: what is older than that "
+    "is deleted soon after it was delivered, read or not, and so LOST; message.timestamp.type = LogAppendTime at the "
+    'topic prevents it, or map.remove = ["timestamp"] here'
+)
+"""What `limits` says of a target that is Kafka."""
 BROKERS = """
 [bridge]
 instance = "node"

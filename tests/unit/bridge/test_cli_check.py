@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import fedbridge
-from tests.unit.bridge.guarantees import ON_ERROR, OVERTAKEN
+from tests.unit.bridge.guarantees import ON_ERROR, OVERTAKEN, RETENTION
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,6 +29,7 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         f"  order      mqtt: kept, one after the other; {OVERTAKEN}",
         f"  order      redis: kept, one after the other; {OVERTAKEN}",
         ON_ERROR,
+        f"  limits     kafka: {RETENTION}",
         "  limits     mqtt: confirmed means that the broker has taken it, whether anybody subscribes or not; "
         "what it keeps for subscribers that are away is its own to limit (Mosquitto: max_queued_messages, 1000)",
         "  mqtt 3.1.1 mqtt: a broker that speaks it alone is given topic and body, and no properties; what it "
@@ -62,7 +63,8 @@ def test_a_valid_configuration_says_what_it_guarantees() -> None:
         "  duplicates at most window.messages (4000) after a crash or lost connection; what the broker gives "
         "again has a new fedbridge-uid; Mosquitto 2.0.11 may give more again where more waits there than fits "
         "window.bytes",
-        "  session    kept by the broker for 1d while the bridge is away, with what is published meanwhile; "
+        "  session    kept by the broker for 1d while the bridge is away, with what is published meanwhile "
+        "(but for QoS 0, unless Mosquitto has queue_qos0_messages true); "
         "after that, or if the broker loses it, that is LOST (counted as session_lost)",
         "  qos        1: what is published with QoS 0 comes with 0 all the same, and does not come again",
         "  share      none: each replica of the bridge relays every message; with a share they divide them",

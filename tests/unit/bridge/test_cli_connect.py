@@ -1,6 +1,7 @@
 """What `fedbridge check --connect` says of what was found at the brokers: of each end, and of all together."""
 
-from bridge.cli.connect import Surveyed
+from bridge.cli import Exit
+from bridge.cli.connect import Surveyed, settled
 from bridge.findings import Finding
 
 
@@ -52,3 +53,19 @@ def test_the_summary_is_one_line_when_all_is_well() -> None:
         "All is well: nothing that the enabled routes need is missing at rabbit, kafka."
     ]
     assert list(Surveyed({}, {}, {}).summary()) == ["No route is enabled, so nothing was looked up."]
+
+
+def test_what_another_route_makes_is_not_missing_at_that_broker() -> None:
+    missing = Finding("missing", "there is no topic t", ("$ make t",), "topic t")
+    other = Finding("missing", "nothing matches t.*", ("make one",))
+    findings = {
+        "routes.a.from.kafka": [missing, other],
+        "routes.b.to.kafka[0]": [Finding("created", "topic t will be created", thing="topic t")],
+        "routes.c.from.kafka": [missing],
+    }
+    brokers = {"routes.a.from.kafka": "k1", "routes.b.to.kafka[0]": "k1", "routes.c.from.kafka": "k2"}
+    made = Finding("created", "topic t is not there yet and will be created by route b", thing="topic t")
+    assert settled(brokers, findings) == findings | {"routes.a.from.kafka": [made, other]}
+    one = {key: found[:1] for key, found in findings.items() if key != "routes.c.from.kafka"}
+    assert Surveyed(brokers, settled(brokers, one), {}).exit is Exit.OK
+    assert Surveyed(brokers, one, {}).exit is Exit.NEGATIVE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bridge.guarantees import OVERTAKEN, facts, lines
+from tests.unit.bridge.guarantees import OVERTAKEN, RETENTION, facts, lines
 
 AT_MQTT, AT_REDIS = "at mosquitto (mqtt://localhost:1883)", "at redis (redis://localhost:6379/0)"
 GONE = (
@@ -34,15 +34,17 @@ def test_a_session_keeps_what_is_published_and_what_is_in_hand(tmp_path: Path) -
         "fedbridge-uid; Mosquitto 2.0.11 may give more again where more waits there than fits window.bytes"
     ]
     assert facts(text, "session") == [
-        "kept by the broker for 2h while the bridge is away, with what is published meanwhile; after that, or if the "
-        "broker loses it, that is LOST (counted as session_lost)"
+        "kept by the broker for 2h while the bridge is away, with what is published meanwhile (but for QoS 0, unless "
+        "Mosquitto has queue_qos0_messages true); after that, or if the broker loses it, that is LOST "
+        "(counted as session_lost)"
     ]
     assert facts(text, "qos") == ["1: what is published with QoS 0 comes with 0 all the same, and does not come again"]
     assert facts(text, "retained") == ["retained messages come once, when a subscription is new"]
     assert facts(text, "limits") == [
         "a broker keeps only so much for a client that is slow or away: Mosquitto drops what is beyond "
         "max_queued_messages (1000) without a word; set it to 1000000 there (0 is no limit, but before 2.0.22 it then "
-        "ends connections)"
+        "ends connections)",
+        f"kafka: {RETENTION}",
     ]
     assert facts(text, "mqtt 3.1.1") == [
         "a broker that speaks it alone gives topic and body, and no properties; retained messages come again at every "
