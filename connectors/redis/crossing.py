@@ -59,7 +59,7 @@ class Crossings:
         if pairs is None or crossing is None:
             return None
         frame, numbers, stamps, mark = crossing
-        if mark is not None and _LISTS in given[mark]:
+        if mark is not None and (given[mark] is None or _LISTS in given[mark]):
             return None
         for at in numbers:
             if given[at] is None or number_of(given[at]) is None:
