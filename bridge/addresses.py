@@ -30,7 +30,9 @@ from config.values import Kind
 Captured = Mapping[str, tuple[str, ...]]
 """The segments of each capture of a pattern, by its name."""
 
-_REMEMBERED: Final = 1024  # addresses of which is remembered what was worked out
+_LONGEST: Final = 1024  # characters of an address that is remembered
+_ROOM: Final = 2**20  # characters of the addresses that are remembered together, twice
+_EACH: Final = 64  # what an address counts beside its characters: of those of 20 about 12,000 have room, twice
 _T = TypeVar("_T")
 
 
@@ -129,10 +131,11 @@ def guarded(name: str, kind: Kind) -> str:
 def matching(pattern: Pattern) -> Callable[[str], Captured | None]:
     """Compile a pattern: the function gives the captures of an address, or None where it does not match.
 
-    It remembers what it has worked out, since addresses come again; it never raises.
+    It never raises, and it remembers nothing: that is for what is made of the captures (`remembering`).
     """
     wanted = literal_segments(pattern)
     captures = [part if isinstance(part, Capture) else None for part in pattern.segments]
+    parts = [part for part in zip(captures, wanted, strict=True) if part[0] is None or not part[0].several]
     many = next((at for at, capture in enumerate(captures) if capture is not None and capture.several), None)
 
     def match(address: str) -> Captured | None:
@@ -142,7 +145,6 @@ def matching(pattern: Pattern) -> Callable[[str], Captured | None]:
             return None
         cut = len(captures) if many is None else many
         singles = (*found[:cut], *found[cut + more + 1 :])
-        parts = [part for part in zip(captures, wanted, strict=True) if part[0] is None or not part[0].several]
         got: dict[str, tuple[str, ...]] = {}
         for (capture, text), segment in zip(parts, singles, strict=True):
             if capture is None:
@@ -156,13 +158,15 @@ def matching(pattern: Pattern) -> Callable[[str], Captured | None]:
             got[capture.name] = found[cut : cut + more + 1]
         return got
 
-    return remembering(match)
+    return match
 
 
 def mismatches(pattern: Pattern) -> Callable[[str], str]:
     """Compile a pattern: the function says for a person that an address does not match, or "" where it does."""
     match = matching(pattern)
-    return lambda address: "" if match(address) is not None else f"address {address!a:.300} does not match {pattern}"
+    return remembering(
+        lambda address: "" if match(address) is not None else f"address {address!a:.300} does not match {pattern}"
+    )
 
 
 def literal_segments(pattern: Pattern) -> tuple[str, ...]:
@@ -173,22 +177,39 @@ def literal_segments(pattern: Pattern) -> tuple[str, ...]:
 
 
 def remembering(work: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Make a function of an address remember what it gave for the last thousand or so."""
-    known: dict[str, _T] = {}
+    """Make a function of an address remember what it gave, since addresses come again.
+
+    It remembers what came last: some ten thousand addresses, fewer where they are long, and none above 1,024
+    characters, so that nobody fills the memory with them.
+    """
+    recent: dict[str, _T] = {}
+    older: dict[str, _T] = {}
+    room = _ROOM
 
     def recall(address: str) -> _T:
         try:
-            return known[address]
+            return recent[address]
         except KeyError:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            known[address] = result = work(address)
+            return learn(address)
+
+    def learn(address: str) -> _T:
+        nonlocal recent, older, room
+        result = older[address] if address in older else work(address)
+        if len(address) > _LONGEST:
             return result
+        room -= len(address) + _EACH
+        if room < 0:
+            # All at once and not one by one: what comes again is taken over, and the rest goes the next time.
+            recent, older, room = {}, recent, _ROOM - len(address) - _EACH
+        recent[address] = result
+        return result
 
     return recall
 
 
 def _escaped(part: str, kind: Kind) -> str:
+    if part.isalnum() and part.isascii():  # most are, and nothing in them is ever escaped
+        return part
     rules = _RULES[kind]
     text = rules.either.sub(partial(_escape, rules), part)
     return text.translate(_SWAPPED) if kind == "amqp" else text
@@ -197,7 +218,7 @@ def _escaped(part: str, kind: Kind) -> str:
 def _unescaped(part: str, kind: Kind) -> str:
     rules = _RULES[kind]
     text = part.translate(_SWAPPED) if kind == "amqp" else part
-    return rules.either.sub(partial(_unescape, rules), text)
+    return rules.either.sub(partial(_unescape, rules), text) if rules.style.sign in text else text
 
 
 def _unguarded(name: str, kind: Kind) -> str:

@@ -40,7 +40,8 @@ class Trail:
         if not self._identity:
             return ""
         path = json.dumps([*places_of(brought), f"{self._identity}/{address}"], separators=(",", ":"))
-        if len(path) <= _LONGEST:
+        # What is brought may be long, and no path: then the path that it makes is short.
+        if max(len(path), len(address) + len(brought or "")) <= _LONGEST:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[address, brought] = path

@@ -17,6 +17,7 @@ Text = Callable[[Message], str | None]
 Bytes = Callable[[Message], bytes | None]
 """Gives bytes from a message, or None when the message lacks what they are made of."""
 
+_Compile = Callable[[TemplateField], Text]
 _T = TypeVar("_T")
 
 
@@ -28,18 +29,20 @@ def render_text(template: Template) -> Text:
     that the source's `match` does not match has none.
     """
     fields, bond = template.fields, template.bond
+    segments_of = _segments(bond)
     if bond is None or not any(field.of_address for field in fields):
-        return _joined(template.parts, bond)
-    render = _joined(template.parts, bond)
+        return _joined(template.parts, segments_of)
+    alone = all(field.of_address for field in fields)
+    render = _joined(template.parts, segments_of if alone else lambda field: _by_address(segments_of(field)))
     if isinstance(first := template.parts[0], TemplateField) and first.of_address:
         render = _guarded(render, bond)
-    return _by_address(render) if all(field.of_address for field in fields) else render
+    return _by_address(render) if alone else render
 
 
-def _joined(parts: Sequence[str | TemplateField], bond: Bond | None) -> Text:
+def _joined(parts: Sequence[str | TemplateField], segments_of: _Compile) -> Text:
     if all(isinstance(part, str) for part in parts):
         return _constant("".join(map(str, parts)))
-    readers = [part if isinstance(part, str) else _field(part, bond) for part in parts]
+    readers = [part if isinstance(part, str) else _field(part, segments_of) for part in parts]
     if len(readers) == 1 and not isinstance(readers[0], str):
         return readers[0]
 
@@ -72,7 +75,8 @@ def render_bytes(template: Template) -> Bytes:
 
 def lacking(template: Template, message: Message) -> str:
     """Say for a person what a message lacks that a template gives nothing without, and what helps."""
-    fields = [field for field in template.fields if _field(field, template.bond)(message) is None]
+    segments_of = _segments(template.bond)
+    fields = [field for field in template.fields if _field(field, segments_of)(message) is None]
     names = " and ".join(f"{{{field}}}" for field in fields)
     return f"the message lacks {names}, which {template.text!r} needs; a default helps, as in {{{fields[0]}:none}}"
 
@@ -103,23 +107,28 @@ def _by_address(render: Text) -> Text:
     return lambda message: recall(message.address)
 
 
-def _segments(field: TemplateField, bond: Bond | None) -> Text:
-    if bond is not None and not field.captured:
-        return _by_address(lambda message: within(segments(message.address, bond.source), bond.target))
-    if bond is None or bond.match is None:
-        raise ValueError(f"no template field is named {field}")
-    match = matching(bond.match)
+def _segments(bond: Bond | None) -> _Compile:
+    """Make what compiles the fields that are made of segments of the address; they share what `match` takes of it."""
+    match = None if bond is None or bond.match is None else remembering(matching(bond.match))
 
-    def read(message: Message) -> str | None:
-        captures = match(message.address)
-        return None if captures is None else within(captures[field.name], bond.target)
+    def compiled(field: TemplateField) -> Text:
+        if bond is not None and not field.captured:
+            return lambda message: within(segments(message.address, bond.source), bond.target)
+        if bond is None or match is None:
+            raise ValueError(f"no template field is named {field}")
 
-    return _by_address(read)
+        def read(message: Message) -> str | None:
+            captures = match(message.address)
+            return None if captures is None else within(captures[field.name], bond.target)
+
+        return read
+
+    return compiled
 
 
-def _field(field: TemplateField, bond: Bond | None) -> Text:
+def _field(field: TemplateField, segments_of: _Compile) -> Text:
     if field.of_address:
-        return _segments(field, bond)
+        return segments_of(field)
     read = _reader(field)
     default = field.default
     if default is None:

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bridge.addresses import joined, segments
-from bridge.cli.ways import Form, Way, asked, face, reads, ways
+from bridge.cli.ways import Form, Way, asked, face, reads, told, ways
 from config import Settings
-from config.kafka import KafkaSourceSettings
 from config.patterns import Capture
 from config.settings import SourceSettings
 from config.values import Kind
@@ -63,11 +62,11 @@ def _and_back(way: Way, back: Way) -> str:
         if there is None:
             continue
         tried = True
-        if not reads(back.source, there):
-            return f"{shown}, NOT reversible: {_said(address)} becomes {_said(there)}, which does not come back"
-        again = back(there) if bind(back.matched, segments(there, back.source.kind)) is not None else None
+        read = reads(back.source, there)
+        again = back(there) if read and bind(back.matched, segments(there, back.source.kind)) is not None else None
         if again != address:
-            end = "does not match there" if again is None else f"comes back as {_said(again)}"
+            lost = "does not match there" if read else "is not read there"
+            end = lost if again is None else f"comes back as {_said(again)}"
             return f"{shown}, NOT reversible: {_said(address)} becomes {_said(there)}, which {end}"
     if all(_returns(form, way, back) for form in way.forms):
         return f"{shown}, reversible: every address comes back as it was{_but(way)}"
@@ -80,7 +79,7 @@ def _returns(form: Form, way: Way, back: Way) -> bool:
     """Whether it is proven that addresses of a form come back as they were."""
     there = way.makes(form)
     found = None if there is None else bind(back.matched, there)
-    if there is None or found is None or not _takes(back.source, there):
+    if there is None or found is None or not _read(back.source, there):
         return False
     if back.source.match is None:
         return back.makes(there) == form
@@ -90,13 +89,12 @@ def _returns(form: Form, way: Way, back: Way) -> bool:
     return again is not None and tuple(filled(again, found)) == form
 
 
-def _takes(source: SourceSettings, form: Form) -> bool:
-    """Whether it is proven that a source reads all addresses of a form; a pattern may be about anything."""
-    if not any(isinstance(part, Capture) for part in form):
-        return reads(source, joined([str(part) for part in form], source.kind))
-    if isinstance(source, KafkaSourceSettings) and source.pattern is not None:
-        return source.pattern in {".*", ".+"}
-    return any(bind(each, form) is not None for each in asked(source))
+def _read(source: SourceSettings, form: Form) -> bool:
+    """Whether it is proven that a source reads all addresses of a form."""
+    texts = [part for part in form if isinstance(part, str)]
+    if len(texts) == len(form):
+        return reads(source, joined(texts, source.kind))
+    return told(source) and any(bind(each, form) is not None for each in asked(source))
 
 
 def _tells(made: Form, form: Form) -> bool:

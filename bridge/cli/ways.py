@@ -127,7 +127,7 @@ def face(way: Way, back: Way, settings: Settings) -> bool:
 
 
 def asked(source: SourceSettings) -> Iterator[Form]:
-    """The addresses that a source asks its broker for; all, where that is a pattern or not stated."""
+    """The addresses that a source asks its broker for; `_WHOLE` also where that is more than it asks for."""
     if isinstance(source, MqttSourceSettings):
         for each in source.topics:
             yield from _open(each.split("/"), "+")
@@ -140,6 +140,15 @@ def asked(source: SourceSettings) -> Iterator[Form]:
         yield from (segments(stream, "redis") for stream in source.streams)
     else:
         yield _WHOLE
+
+
+def told(source: SourceSettings) -> bool:
+    """Whether the forms of `asked` are what a source reads, and no more than that."""
+    if isinstance(source, KafkaSourceSettings):
+        return source.topics is not None
+    if isinstance(source, AmqpSourceSettings) and source.exchange_type == "topic":
+        return all(key.split(".").count("#") < 2 for key in source.keys)
+    return True
 
 
 def _open(parts: Sequence[str], one: str) -> Iterator[Form]:
@@ -155,7 +164,7 @@ def _open(parts: Sequence[str], one: str) -> Iterator[Form]:
 
 
 def reads(source: SourceSettings, address: str) -> bool:
-    """Whether a source asks its broker for an address; of a queue whose bindings are not stated, it may."""
+    """Whether a source is given an address by its broker, as far as the settings tell."""
     if isinstance(source, MqttSourceSettings):
         return any(overlap(each, address) for each in source.topics)
     if isinstance(source, KafkaSourceSettings):

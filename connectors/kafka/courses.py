@@ -60,9 +60,15 @@ class Courses:
             return
         await self._topics.find(producer, [name for name in names if name in self._written])
         new = [name for name in names if is_target(name) and name not in self._written]
+        if len(self._written) >= self._most:
+            return
+        # All at once, since looking takes its time; what is made is made as long as there is room.
+        missing = frozenset(await self._topics.look(producer, new))
+        new = [name for name in new if name in missing or self._topics.target(producer, name) is not None]
         while new and (room := self._most - len(self._written)) > 0:
             tried, new = new[:room], new[room:]
-            await self._topics.find(producer, tried)
+            if absent := [name for name in tried if name in missing]:
+                await self._topics.make(producer, absent)
             self._written.update(name for name in tried if self._topics.target(producer, name) is not None)
 
     def fault(self, producer: Producer) -> RouteFault | None:

@@ -56,7 +56,12 @@ class Topics:
         return Target(topic, len(partitions), sorted(available), self._limits[topic])
 
     async def find(self, producer: Producer, topics: Iterable[str]) -> None:
-        """Look up those of `topics` that are not known, and make them if they are to be made.
+        """Look up those of `topics` that are not known, and make them if they are to be made; as `look` and `make`."""
+        if missing := await self.look(producer, topics):
+            await self.make(producer, missing)
+
+    async def look(self, producer: Producer, topics: Iterable[str]) -> list[str]:
+        """Look up those of `topics` that are not known; gives those that are missing and to be made, in order.
 
         Asks for all topics, so that no broker creates one by being asked for it; looks twice for what is missing, and
         then not again for 5 s. Raises KafkaError, Disconnected. Not bounded by itself; cancel-safe.
@@ -68,7 +73,7 @@ class Topics:
             if self.target(producer, topic) is None and self._absent.get(topic, now) <= now and is_target(topic)
         ]
         if not unknown:
-            return
+            return []
         if missing := _missing(producer, unknown):
             await producer.refresh()
             missing = _missing(producer, missing)
@@ -76,16 +81,24 @@ class Topics:
             await asyncio.sleep(_SETTLING)
             await producer.refresh()
             missing = _missing(producer, missing)
-        if missing and self._create:
-            await self._make(producer, missing)
-            missing = _missing(producer, missing)
-        found = [topic for topic in unknown if topic not in missing]
-        if found:
+        await self._note(producer, unknown, missing)
+        return missing if self._create else []
+
+    async def make(self, producer: Producer, topics: Sequence[str]) -> None:
+        """Make topics, which `look` gave; what cannot be made is not tried again for 5 s. As `look`."""
+        for topic in topics:
+            self._absent.pop(topic, None)  # it counts as absent once it could not be made
+        await self._make(producer, topics)
+        await self._note(producer, topics, _missing(producer, topics))
+
+    async def _note(self, producer: Producer, topics: Sequence[str], missing: Sequence[str]) -> None:
+        absent = frozenset(missing)
+        if found := [topic for topic in topics if topic not in absent]:
             self._limits |= await _limits(producer, found)
         if len(self._absent) + len(missing) > _ABSENT_MOST:
             self._absent.clear()
             self.faults.clear()
-        self._absent |= dict.fromkeys(missing, now + _ABSENT_FOR)
+        self._absent |= dict.fromkeys(missing, asyncio.get_running_loop().time() + _ABSENT_FOR)
 
     async def _make(self, producer: Producer, topics: Sequence[str]) -> None:
         # -1 partitions of -1 replicas: the cluster's num.partitions and default.replication.factor (KIP-464).

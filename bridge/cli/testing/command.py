@@ -35,7 +35,7 @@ def run_tests(file: Path, config: Path) -> None:
         typer.echo(_shown(f"{'FAILED' if found else 'ok    '}  {case.name}{where}"))
         for line in found:
             typer.echo(_shown(f"    {line}"))
-    typer.echo(f"{len(cases)} tests: {len(cases) - failures} ok, {failures} failed")
+    typer.echo(f"{len(cases)} test{'s' if len(cases) > 1 else ''}: {len(cases) - failures} ok, {failures} failed")
     raise typer.Exit(Exit.NEGATIVE if failures else Exit.OK)
 
 

@@ -1,6 +1,7 @@
 """Addresses as segments, and back: reversible for every kind."""
 
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -178,16 +179,40 @@ def test_patterns(kind: Kind, pattern: str, address: str, captures: dict[str, tu
 
 
 def test_what_is_remembered_of_addresses_is_bounded() -> None:
+    worked, recall = _recalling()
+    first = [f"{number}" for number in range(10_000)]
+    assert [recall(address) for address in [*first, *first]] == [*first, *first]
+    assert worked == first, "thousands of addresses that come in turn are all remembered"
+    for number in range(30_000):
+        recall(f"more{number}")
+        assert recall("kept") == "kept"
+    worked.clear()
+    assert recall("kept") == "kept"
+    assert not worked, "what comes again is remembered longest"
+    assert recall("0") == "0"
+    assert worked == ["0"]
+
+
+def test_of_long_addresses_fewer_are_remembered_and_of_the_longest_none() -> None:
+    worked, recall = _recalling()
+    for number in range(10_000):
+        recall(f"{number:01024}")
+    worked.clear()
+    assert recall(f"{9_999:01024}")
+    assert not worked
+    assert recall(f"{5_000:01024}")
+    assert len(worked) == 1
+    long = "x" * 1025
+    assert recall(long) == recall(long)
+    assert worked[1:] == [long, long]
+
+
+def _recalling() -> tuple[list[str], Callable[[str], str]]:
+    """Give what was worked out, and a function that remembers it."""
     worked: list[str] = []
 
     def work(address: str) -> str:
         worked.append(address)
         return address
 
-    recall = remembering(work)
-    first = [f"{number}" for number in range(1024)]
-    assert [recall(address) for address in [*first, *first]] == [*first, *first]
-    assert worked == first
-    assert recall("more") == "more"
-    assert recall("0") == "0"
-    assert worked == [*first, "more", "0"]
+    return worked, remembering(work)

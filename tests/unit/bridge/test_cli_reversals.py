@@ -72,6 +72,8 @@ def test_a_capture_that_stands_twice_is_no_proof(tmp_path: Path) -> None:
 MQTT = 'from.mqtt = { topics = ["s/#"], match = "s/{site}/{device...}" }\n'
 TO_AMQP = 'to.amqp = { exchange = "e", routing_key = "s.{site}.{device...}" }'
 AMQP = 'from.amqp = { exchange = "e", exchange_type = "topic", match = "s.{x}.{y...}" }\n'
+ALL = 'from.amqp = { exchange = "e", exchange_type = "topic", binding_keys = ["#"] }\n'
+ALL += 'to.mqtt = { topic = "{address...}" }'
 BACK = "amqp: and back by route back"
 
 
@@ -116,6 +118,34 @@ def test_of_a_pair_it_is_said_whether_addresses_come_back(
 ) -> None:
     found = [line for line in said(routes(tmp_path, there, back), "there") if "route back" in line]
     assert found == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "expected"),
+    [
+        (ALL, 'from.mqtt = { topics = ["a/#"] }\nto.amqp = { exchange = "e", routing_key = "{address...}" }',
+         "NOT reversible: b becomes b, which is not read there"),
+        (ALL, 'from.mqtt = { topics = ["#"] }\nto.amqp = { exchange = "e", routing_key = "{address...}" }',
+         "reversible: every address comes back as it was; what has more than 65,535 bytes "
+         "there goes by on_error"),
+        (ALL, 'from.mqtt = { topics = ["+/#"] }\nto.amqp = { exchange = "e", routing_key = "{address...}" }',
+         "not proven reversible: every address that was tried comes back as it was"),
+        ('from.mqtt = { topics = ["b/#"] }\nto.amqp = { exchange = "e", routing_key = "{address...}" }',
+         ALL.replace('["#"]', '["#.b.#"]'),
+         "not proven reversible: every address that was tried comes back as it was"),
+        ('from.mqtt = { topics = ["b/#"] }\nto.kafka = { topic = "{address...}" }',
+         'from.kafka = { pattern = "b([.].*)?" }\nto.mqtt = { topic = "{address...}" }',
+         "not proven reversible: every address that was tried comes back as it was"),
+        (ALL.replace('binding_keys = ["#"]', 'binding_keys = ["a.#"]'),
+         'from.mqtt = { topics = ["a/rarely/#"] }\nto.amqp = { exchange = "e", routing_key = "{address...}" }',
+         "NOT reversible: a.a becomes a/a, which is not read there"),
+    ],
+)  # fmt: skip
+def test_what_the_way_back_does_not_read_does_not_come_back(
+    tmp_path: Path, there: str, back: str, expected: str
+) -> None:
+    found = [line for line in said(routes(tmp_path, there, back), "there") if "route back" in line]
+    assert [line.partition(": and back by route back, ")[2] for line in found] == [expected]
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,10 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(trail._known) <= 4096
     assert len(guard._known) <= 4096
     assert max(map(len, trail._known.values())) <= 1024
+
+
+def test_what_messages_bring_is_remembered_only_while_it_is_short() -> None:
+    trail = Trail("k")
+    for number in range(3):
+        assert places_of(trail("a", f"{number}" + "x" * 5000)) == ["k/a"], "what is no path makes a short one"
+    assert not trail._known

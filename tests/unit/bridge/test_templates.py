@@ -1,9 +1,12 @@
 """Templates over messages."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.addresses import Captured, matching
 from bridge.message import Message
 from bridge.templates import lacking, render_bytes, render_text
 from config.patterns import FIELDS, Pattern
@@ -156,6 +159,27 @@ def test_what_is_remembered_is_that_of_its_address() -> None:
     render = render_text(Template.parse("{address...}").bound(bond("amqp", None, "mqtt")))
     for number in [*range(2000), *range(2000)]:
         assert render(FULL._replace(address=f"a.{number}")) == f"a/{number}"
+
+
+@pytest.mark.parametrize("text", ["{site}.{device...}", "{site}.{header.region}.{device...}"])
+def test_an_address_is_taken_apart_once_for_all_fields(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+
+    def counted(pattern: Pattern) -> Callable[[str], Captured | None]:
+        match = matching(pattern)
+
+        def count(address: str) -> Captured | None:
+            taken.append(address)
+            return match(address)
+
+        return count
+
+    monkeypatch.setattr("bridge.templates.matching", counted)
+    render = render_text(Template.parse(text).bound(bond("mqtt", "s/{site}/{device...}", "amqp")))
+    addresses = [f"s/{number}/t/1" for number in range(3000)]
+    for address in [*addresses, *addresses]:
+        assert render(FULL._replace(address=address))
+    assert taken == addresses
 
 
 def test_a_template_of_no_route_cannot_have_segments() -> None:

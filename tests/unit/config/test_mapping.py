@@ -49,6 +49,8 @@ map.rename = {{ "header.old-*" = "header.new-*", "header.id" = "message_id", key
         ("set = { 'header.x*' = 'a' }", "13: routes.orders.map.set.header.x*: a name with * is for remove and rename"),
         ("set = { 'header.fedbridge-uid' = 'a' }", "13: routes.orders.map.set.header.fedbridge-uid: headers that begin "
          "with fedbridge- are the bridge's own"),
+        ("set = { fedbridge-uid = 'a' }", "13: routes.orders.map.set.fedbridge-uid: headers that begin with fedbridge- "
+         "are the bridge's own"),
         ("set = { 'header.a' = '{mesage_id}' }", "13: routes.orders.map.set.header.a: unknown field {mesage_id} "
          "(did you mean {message_id}?)"),
         ("set = { 'header.a' = '{topic}' }", "13: routes.orders.map.set.header.a: a message from amqp has no {topic}"),
