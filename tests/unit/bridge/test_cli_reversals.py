@@ -103,7 +103,7 @@ BACK = "amqp: and back by route back"
          f"{BACK}, not proven reversible: every address that was tried comes back as it was"),
         ('from.amqp = { exchange = "e", exchange_type = "topic", binding_keys = ["#"] }\nto.mqtt = { topic = '
          '"{address...}" }', 'from.mqtt = { topics = ["b/#"] }\nto.amqp = { exchange = "e", routing_key = '
-         '"{address...}" }', "mqtt: and back by route back, NOT reversible: a becomes a, which does not come back"),
+         '"{address...}" }', "mqtt: and back by route back, NOT reversible: a becomes a, which is not read there"),
         ('from.mqtt = { topics = ["s/#"] }\nto.kafka = { topic = "{address...}" }',
          'from.kafka = { pattern = ".*[^q]" }\nto.mqtt = { topic = "{address...}" }',
          "kafka: and back by route back, not proven reversible: every address that was tried comes back as it was"),

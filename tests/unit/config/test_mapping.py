@@ -71,8 +71,6 @@ map.rename = {{ "header.old-*" = "header.new-*", "header.id" = "message_id", key
          '"2026-01-31T23:59:59", not a time: it has no zone'),
         ("set = { timestamp = '2026-02-31T23:59:59Z' }", '13: routes.orders.map.set.timestamp: is '
          '"2026-02-31T23:59:59Z", not a time'),
-        ("set = { fedbridge-uid = 'a' }", "13: routes.orders.map.set.fedbridge-uid: headers that begin with fedbridge- "
-         "are the bridge's own"),
         ("set = 5", "5: routes.orders.map.set: is 5, not a table"),
         ("default = { key = '{key' }", "17: routes.orders.map.default.key: character 1 of the template is a { that is "
          "never closed; a brace itself is written {{"),
