@@ -170,7 +170,7 @@ to.amqp = {{ exchange = "", routing_key = {written} }}
     found = await look(tmp_path, toml)
     assert told(found, "a.from.amqp") == [("missing", f"there is no queue {odd}")]
     assert [verdict for verdict, _ in told(found, "a.to.amqp")] == ["created"]
-    assert [verdict for verdict, _ in told(found, "b.from.amqp")] == ["created", "created"], "route a makes the exchange"
+    assert [verdict for verdict, _ in told(found, "b.from.amqp")] == ["created", "created"], "a makes it"
     assert [verdict for verdict, _ in told(found, "b.to.amqp")] == ["missing"]
     declare(channel, odd)
     found = await look(tmp_path, toml)
