@@ -1,7 +1,7 @@
 """What becomes of the messages of one receive: the book that a batch of deliveries keeps until every sink is done."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -117,3 +117,16 @@ class Parcel(NamedTuple):
     def place(self) -> tuple[int, int]:
         """Its place in the source's order."""
         return self.batch.number, self.start
+
+    def without(self, positions: Container[int]) -> "list[Parcel]":
+        """Give the runs that are left of it without the messages at these positions, in order."""
+        kept: list[Parcel] = []
+        start = self.start
+        for position in range(self.start, self.stop):
+            if position in positions:
+                if start < position:
+                    kept.append(self._replace(start=start, stop=position))
+                start = position + 1
+        if start < self.stop:
+            kept.append(self._replace(start=start))
+        return kept

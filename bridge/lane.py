@@ -106,15 +106,10 @@ class Lane:
         """Take back what `unwanted(parcel, position)` picks of all that is not in flight; its fate is RETURNED."""
         kept: list[Parcel] = []
         for parcel in [*self._setbacks, *self._queue]:
-            start = parcel.start
-            for position in range(parcel.start, parcel.stop):
-                if unwanted(parcel, position):
-                    if start < position:
-                        kept.append(parcel._replace(start=start, stop=position))
-                    start = position + 1
-                    parcel.batch.ended(position, Fate.RETURNED)
-            if start < parcel.stop:
-                kept.append(parcel._replace(start=start))
+            gone = [position for position in range(parcel.start, parcel.stop) if unwanted(parcel, position)]
+            kept += parcel.without(frozenset(gone))
+            for position in gone:
+                parcel.batch.ended(position, Fate.RETURNED)
         self._setbacks.clear()
         self._queue = deque(sorted(kept, key=attrgetter("place")))
         self._see_past()
@@ -183,19 +178,17 @@ class Lane:
         messages: list[Message] = []
         now = self._clock()
         for parcel in parcels:
-            batch, start = parcel.batch, parcel.start
+            batch, late = parcel.batch, list[int]()
             for position in range(parcel.start, parcel.stop):
                 message = aged(batch.messages[position], now - batch.received)
-                if message is not None:
+                if message is None:
+                    late.append(position)
+                else:
                     messages.append(message)
-                    continue
-                if start < position:
-                    kept.append(parcel._replace(start=start, stop=position))
-                start = position + 1
+            kept += parcel.without(frozenset(late))
+            for position in late:
                 self._meters.setback(EXPIRED.verdict, EXPIRED.reason)
                 batch.ended(position, self._refuse(batch.messages[position], self.name, EXPIRED))
-            if start < parcel.stop:
-                kept.append(parcel._replace(start=start))
         return kept, messages
 
     def _land(self, flight: int, count: int, outcomes: Sequence[Outcome]) -> None:

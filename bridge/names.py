@@ -6,6 +6,8 @@ They are the same in Kafka's headers, MQTT's user properties, Redis's fields, an
 from collections.abc import Mapping
 from typing import Final
 
+from config.mapping import RESERVED
+
 PROPERTY_NAMES: Final[Mapping[str, str]] = {
     "content_type": "content-type",
     "content_encoding": "amqp-content-encoding",
@@ -23,6 +25,9 @@ PROPERTY_NAMES: Final[Mapping[str, str]] = {
 }
 """The name of each standard property. The timestamp is in milliseconds, as decimal text."""
 
+NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
+"""The standard properties that are numbers; as text they are decimal."""
+
 EXCHANGE: Final = "amqp-exchange"
 """Where an AMQP message was published: present, even if empty, for what came by AMQP and for nothing else."""
 
@@ -32,7 +37,7 @@ ROUTING_KEY: Final = "amqp-routing-key"
 KEY: Final = "kafka-key"
 """A message's key, where the target has none."""
 
-OURS: Final = "fedbridge-"
+OURS: Final = RESERVED
 """What the names begin with that are a bridge's own."""
 
 UID: Final = "fedbridge-uid"

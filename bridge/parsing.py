@@ -17,6 +17,7 @@ from bridge.values import rfc3339
 Mark: TypeAlias = str | dict[str, Any]
 """What tells a type that text does not: the type, or {"table": …} or {"array": …}; see `bridge.marks`."""
 
+_DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 _DEEPEST: Final = 32  # tables in tables
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE64: Final = re.compile(r"[A-Za-z0-9_-]*={0,2}")
@@ -35,6 +36,16 @@ def value_of(kind: Type, text: str, marks: Any = None) -> Value:
         return _array(text, marks) if kind == "array" else _READ[kind](text)
     except (TypeError, InvalidOperation, RecursionError, OverflowError) as error:
         raise ValueError(f"not a value of type {kind}: {error!r:.80}") from None
+
+
+def number_of(raw: bytes) -> int | None:
+    """The number that decimal digits are, or None if they are not written as that number is."""
+    if raw.isdigit() and (raw[0] != 0x30 or len(raw) == 1) and len(raw) <= _DIGITS:
+        return int(raw)
+    digits = raw[1:]
+    if raw[:1] == b"-" and digits.isdigit() and digits[0] != 0x30 and len(raw) <= _DIGITS:
+        return int(raw)
+    return None
 
 
 def _boolean(text: str) -> bool:

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Header, Message, Properties, Type, Value
+from bridge.names import OURS
 from bridge.templates import lacking, render_bytes, render_text
 from bridge.values import text_of
-from config.mapping import NUMBERS, RESERVED, Given, MapSettings, Part, read_number
+from config.mapping import NUMBERS, Given, MapSettings, Part, read_number
 from config.templates import Bond, Template
 
 Rule: TypeAlias = Callable[[Message], Message]
@@ -104,7 +105,7 @@ def _rename_headers(
 ) -> None:
     """Rename what one rule names, in place; what becomes a property or the key leaves nothing where it was."""
     for position, header in enumerate(headers):
-        if position in moved or header[0].startswith(RESERVED):
+        if position in moved or header[0].startswith(OURS):
             continue
         name, kind, value = header
         captures = captured(pieces, name)
@@ -122,7 +123,7 @@ def _rename_headers(
 
 def _filled(pieces: Sequence[str], captures: Sequence[str]) -> str:
     name = pieces[0] + "".join(capture + piece for capture, piece in zip(captures, pieces[1:], strict=True))
-    if name.startswith(RESERVED):
+    if name.startswith(OURS):
         raise Unmappable(f"a header would be renamed to {name!a:.80}, which is the bridge's own", _BAD_VALUE)
     return name
 
@@ -196,7 +197,7 @@ def _remover(parts: Sequence[Part]) -> Rule:
         name = header[0]
         if name in plain:
             return False
-        return name.startswith(RESERVED) or all(captured(pieces, name) is None for pieces in wild)
+        return name.startswith(OURS) or all(captured(pieces, name) is None for pieces in wild)
 
     def apply(message: Message) -> Message:
         gone = [(part, None) for part in others if _value(message, part) is not None]

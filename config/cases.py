@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails
 
 from config.documents import Document, read_file
 from config.errors import ConfigError
+from config.mapping import RESERVED
 from config.messages import explain
 from config.places import Finding, Places
 from config.positions import Path
@@ -28,7 +29,6 @@ ADDRESS: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 """What a message's address is called, by the kind of the broker that has it."""
 
-_RESERVED: Final = "fedbridge-"
 _Read = TypeVar("_Read")
 
 
@@ -223,8 +223,8 @@ def _ours(headers: Any, path: Path) -> Iterator[tuple[Path, str]]:
         else ((name, name) for name in _table(headers))
     )
     for at, name in named:
-        if isinstance(name, str) and name.startswith(_RESERVED):
-            yield (*path, at), f"headers that begin with {_RESERVED} are the bridge's own; none is left once it is read"
+        if isinstance(name, str) and name.startswith(RESERVED):
+            yield (*path, at), f"headers that begin with {RESERVED} are the bridge's own; none is left once it is read"
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from bridge.message import Element, Header, Type, Value
-from bridge.names import KEY, MILLISECONDS, NULL, PATH, TYPES, UID
+from bridge.names import KEY, MILLISECONDS, NULL, NUMBERS, PATH, TYPES, UID
 from connectors.amqp.rules import UNSAFE
 
 _Headers: TypeAlias = tuple[Header, ...]
 _Places: TypeAlias = Sequence[int | None]
 
 _PROPERTIES: Final = {header: name for name, header in UNSAFE.items()}
-_NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
 _DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 
 
@@ -153,5 +152,5 @@ _READ: Final[Mapping[str, Callable[[Type, Value], Any]]] = {
     KEY: _key,
     NULL: lambda kind, value: True if kind == "bool" and value is True else None,
     MILLISECONDS: _number,
-    **{header: _number if name in _NUMBERS else _property for header, name in _PROPERTIES.items()},
+    **{header: _number if name in NUMBERS else _property for header, name in _PROPERTIES.items()},
 }

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from bridge.errors import Unmappable
 from bridge.message import Element, Header, Message, Properties, Type, Value
-from bridge.names import EXCHANGE, KEY, MILLISECONDS, NULL, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
+from bridge.names import EXCHANGE, KEY, MILLISECONDS, NULL, NUMBERS, PATH, PROPERTY_NAMES, ROUTING_KEY, TYPES, UID
 from bridge.values import text_of
 
 RESERVED: Final[Mapping[str, str | None]] = {
@@ -45,7 +45,6 @@ _MODES: Final = (1, PERSISTENT)
 _LONGEST: Final = 255  # bytes of a property that is text
 _LAST_EXPIRATION: Final = (1 << 32) - 1  # milliseconds; RabbitMQ refuses more
 _DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
-_NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
 
 
 def sendable(message: Message, login: str, persistent: bool | None) -> tuple[Properties, Sequence[Header]]:
@@ -71,7 +70,7 @@ def sendable(message: Message, login: str, persistent: bool | None) -> tuple[Pro
 
 def is_safe(name: str, value: Any, login: str) -> bool:
     """Whether RabbitMQ takes that standard property with that value, and AMQP can hold it."""
-    if name in _NUMBERS:
+    if name in NUMBERS:
         if name == "timestamp":
             return bool(0 <= value <= LAST_TIMESTAMP)
         return value in _MODES if name == "delivery_mode" else bool(0 <= value <= 255)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Header, Message
-from bridge.names import OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.names import NUMBERS, OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.parsing import number_of
 from bridge.paths import UNTRACED, Trail
 from bridge.raw import Pairs, RawHeaders, RawProperties
 from connectors.kafka.codec import DIALECT
@@ -20,12 +21,9 @@ from connectors.kafka.records import PlainRecord
 from connectors.kafka.tap import Record
 
 _PROPERTIES: Final = {header: name for name, header in PROPERTY_NAMES.items()}
-_NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
-_DECIMAL: Final = frozenset(PROPERTY_NAMES[name] for name in _NUMBERS)
+_DECIMAL: Final = frozenset(PROPERTY_NAMES[name] for name in NUMBERS)
 _CREATE_TIME: Final = 0  # the message's time, and not that of the broker's log, or none (format 0)
-_ZERO: Final = b"0"[0]
 _CLUSTER_BYTES: Final = 6  # of a cluster's name in uids
-_DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
 _new: Final = tuple.__new__  # makes a NamedTuple at half the cost of calling its class
 
 
@@ -92,9 +90,10 @@ class Decoder:
                 if header == TYPES and raw is not None:
                     mark = raw
                 continue
-            if name in _NUMBERS:
-                if _is_number(raw):
-                    properties[name] = int(raw)
+            if name in NUMBERS:
+                number = number_of(raw)
+                if number is not None:
+                    properties[name] = number
                 continue
             try:
                 properties[name] = raw.decode()
@@ -132,7 +131,12 @@ def _headers(given: Pairs, own: Collection[int]) -> tuple[list[Header], bytes | 
             mark = raw
         elif name == UID and raw and uid is None and (uid := _text(raw)) is not None:
             continue
-        elif name in _PROPERTIES and name not in taken and at not in own and (name not in _DECIMAL or _is_number(raw)):
+        elif (
+            name in _PROPERTIES
+            and name not in taken
+            and at not in own
+            and (name not in _DECIMAL or number_of(raw) is not None)
+        ):
             taken.add(name)
         else:
             text = _text(raw)
@@ -174,9 +178,3 @@ def _text(raw: bytes) -> str | None:
         return raw.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _is_number(raw: bytes) -> bool:
-    """Whether bytes are decimal digits of a number as it is written."""
-    digits = raw[1:] if raw[:1] == b"-" else raw
-    return digits.isdigit() and len(raw) <= _DIGITS and (digits[0] != _ZERO or raw == b"0")

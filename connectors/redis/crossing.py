@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from bridge.message import Message
-from bridge.names import PROPERTY_NAMES, TYPES, UID
+from bridge.names import NUMBERS, PROPERTY_NAMES, TYPES, UID
+from bridge.parsing import number_of
 from bridge.raw import RawHeaders
-from connectors.redis.fields import BODY, HEADER, KEY_FIELD, NULL_FIELD, NUMBERS, PATH_FIELD, TRUE, UID_FIELD, number_of
+from connectors.redis.fields import BODY, HEADER, KEY_FIELD, NULL_FIELD, PATH_FIELD, TRUE, UID_FIELD
 from connectors.redis.frames import Frame, frame_of
 
 _Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bool, bool, bool]  # as `crossing_of` takes it

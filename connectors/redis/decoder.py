@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from bridge.marks import MarkReader
 from bridge.message import Delivery, Message, Properties, Undecodable
+from bridge.parsing import number_of
 from bridge.paths import UNTRACED, Trail
 from bridge.raw import RawHeaders, RawProperties
 from connectors.redis.commands import pack
@@ -23,7 +24,6 @@ from connectors.redis.fields import (
     TYPES_FIELD,
     UID_FIELD,
     Fields,
-    number_of,
 )
 from connectors.redis.layout import JsonLayout, Layout, lenient
 from connectors.redis.ledger import Ledger, Receipt

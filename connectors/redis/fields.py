@@ -33,18 +33,3 @@ DIALECT: Final = Dialect(raw=True, null=False, claimed=frozenset())
 TRUE: Final = b"true"
 PROPERTY_FIELDS: Final[Mapping[bytes, str]] = {field.encode(): name for name, field in PROPERTY_NAMES.items()}
 """The property that each of these fields is."""
-
-NUMBERS: Final = frozenset({"delivery_mode", "priority", "timestamp"})
-"""The properties that are numbers, decimal."""
-
-_DIGITS: Final = 24  # of the largest number: 64 bits of seconds, in milliseconds, with a sign
-
-
-def number_of(raw: bytes) -> int | None:
-    """The number that decimal digits are, or None if they are not written as that number is."""
-    if raw.isdigit() and (raw[0] != 0x30 or len(raw) == 1) and len(raw) <= _DIGITS:
-        return int(raw)
-    digits = raw[1:]
-    if raw[:1] == b"-" and digits.isdigit() and digits[0] != 0x30 and len(raw) <= _DIGITS:
-        return int(raw)
-    return None

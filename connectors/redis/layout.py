@@ -6,20 +6,19 @@ from typing import Any, Final, TypeAlias
 
 from bridge.marks import MarkReader
 from bridge.message import Header, Message
-from bridge.names import OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.names import NUMBERS, OURS, PATH, PROPERTY_NAMES, TYPES, UID
+from bridge.parsing import number_of
 from bridge.raw import Pairs
 from connectors.redis.fields import (
     HEADER,
     KEY_FIELD,
     NULL_FIELD,
-    NUMBERS,
     PATH_FIELD,
     PROPERTY_FIELDS,
     TRUE,
     TYPES_FIELD,
     UID_FIELD,
     Fields,
-    number_of,
 )
 
 _Place: TypeAlias = tuple[str, int]  # a name, and the position of its value

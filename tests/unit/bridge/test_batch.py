@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,3 +86,12 @@ def test_parcels_sort_by_the_sources_order() -> None:
     second.number = 2
     parcels = [Parcel(second, 0, 1), Parcel(first, 2, 3), Parcel(first, 0, 2)]
     assert sorted(parcel.place for parcel in parcels) == [(1, 0), (1, 2), (2, 0)]
+
+
+@given(st.sets(st.integers(3, 9)))
+def test_a_parcel_without_some_of_its_messages_is_the_runs_between_them(gone: set[int]) -> None:
+    parcel = Parcel(batch(12, 1, []), 3, 10, True, 2)
+    runs = parcel.without(gone)
+    assert [position for run in runs for position in range(run.start, run.stop)] == sorted({*range(3, 10)} - gone)
+    assert all(run.start < run.stop and run[3:] == (True, 2) for run in runs)
+    assert all(one.stop < other.start for one, other in itertools.pairwise(runs)), "none could be one with the next"

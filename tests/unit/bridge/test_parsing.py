@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.message import Element, Header, Type, Value
-from bridge.parsing import value_of
+from bridge.parsing import number_of, value_of
 from bridge.values import text_of
 from tests.unit.bridge.typed import scalars, values
 
@@ -116,3 +116,13 @@ def test_any_text_is_a_value_or_a_value_error(kind: Type, text: str) -> None:
     except ValueError:
         return
     text_of(kind, value)
+
+
+@given(st.integers(-(10**22), 10**22))
+def test_a_number_is_read_as_it_is_written(number: int) -> None:
+    assert number_of(b"%d" % number) == number
+
+
+@pytest.mark.parametrize("raw", [b"", b"-", b"-0", b"007", b"+1", b"1.0", b" 1", b"1_0", "٣".encode(), b"9" * 25])
+def test_what_is_not_written_as_a_number_is_none(raw: bytes) -> None:
+    assert number_of(raw) is None
